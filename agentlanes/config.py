@@ -1,0 +1,99 @@
+"""Settings: frozen, explicit, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Secret", "Settings"]
+
+
+class Secret:
+    """A string that never shows itself in reprs, logs or pickles by accident.
+
+    Example:
+        >>> Secret("sk-123")
+        Secret('***')
+        >>> Secret("sk-123").reveal()
+        'sk-123'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the value itself, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        raise TypeError("a Secret is not serialised; pass the key again where it is needed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says.
+
+    Attributes:
+        openai_api_key: `OPENAI_API_KEY`.
+        openai_base_url: `OPENAI_BASE_URL`.
+        cache_dir: `AGENTLANES_CACHE`, where weights, vocabularies and bench data are kept;
+            the user cache directory of the platform by default.
+        runs_dir: `AGENTLANES_RUNS`, where `agentlanes run` writes its records.
+        offline: `AGENTLANES_OFFLINE=1`: never open a connection for weights or data.
+        langsmith_tracing: `LANGSMITH_TRACING` is on.
+        hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
+    """
+
+    openai_api_key: Secret | None = None
+    openai_base_url: str | None = None
+    cache_dir: Path = field(default_factory=lambda: _default_cache())
+    runs_dir: Path = Path(".agentlanes/runs")
+    offline: bool = False
+    langsmith_tracing: bool = False
+    hf_token: Secret | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment, or the mapping given in its place.
+
+        Example:
+            >>> Settings.from_env({"AGENTLANES_OFFLINE": "1"}).offline
+            True
+        """
+        env = os.environ if environ is None else environ
+        key, token = env.get("OPENAI_API_KEY"), env.get("HF_TOKEN")
+        cache = env.get("AGENTLANES_CACHE")
+        return cls(
+            openai_api_key=Secret(key) if key else None,
+            openai_base_url=env.get("OPENAI_BASE_URL") or None,
+            cache_dir=Path(cache).expanduser() if cache else _default_cache(),
+            runs_dir=Path(env.get("AGENTLANES_RUNS") or ".agentlanes/runs"),
+            offline=_truthy(env.get("AGENTLANES_OFFLINE")),
+            langsmith_tracing=_truthy(env.get("LANGSMITH_TRACING")),
+            hf_token=Secret(token) if token else None,
+        )
+
+
+def _default_cache() -> Path:
+    from platformdirs import user_cache_path  # imported late: `import agentlanes` stays light
+
+    return user_cache_path("agentlanes", appauthor=False)
+
+
+def _truthy(value: str | None) -> bool:
+    return (value or "").strip().lower() in {"1", "true", "yes", "on"}

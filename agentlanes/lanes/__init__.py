@@ -1,0 +1,1 @@
+"""Lanes: an endpoint, its limits, and the chat model that talks to it."""

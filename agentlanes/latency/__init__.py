@@ -1,0 +1,1 @@
+"""Where the time went: step records, and what is made of them."""

@@ -1,0 +1,124 @@
+"""The step record: one lane call or one effect, with where its time went."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+__all__ = ["LaneTimes", "Outcome", "StepRecord", "Tokens", "blank_record", "lane_times"]
+
+Outcome = Literal["committed", "discarded", "fenced", "skipped"]
+
+TIMES_KEY = "agentlanes_times"
+"""Where a lane's chat model leaves its `LaneTimes` in `AIMessage.response_metadata`."""
+
+
+class Tokens(TypedDict):
+    """Tokens of one call; `None` is unknown."""
+
+    input: int | None
+    output: int | None
+    reasoning: int | None
+    cached: int | None
+
+
+class LaneTimes(TypedDict, total=False):
+    """What a lane's chat model measures of one call itself.
+
+    Times are milliseconds from the moment the call was made (queueing included), on the monotonic
+    clock; `None` where it did not happen.
+    """
+
+    model: str | None
+    tier: str | None
+    queue_ms: float | None
+    first_reasoning_ms: float | None
+    first_content_ms: float | None
+    first_tool_arg_ms: float | None
+    duration_ms: float
+    attempts: int
+
+
+class StepRecord(TypedDict):
+    """One lane call or effect. All times in milliseconds; unknown is `None`.
+
+    Attributes:
+        step: Position among the run's records, from 0.
+        window: The window the step belongs to, from 0.
+        node: `route`, `act`, `reason`, `effects` or `deliver`.
+        lane: `act` or `reason`; `None` for an effect, which no model runs.
+        profile: Workload profile the router chose.
+        model: What really answered.
+        tier: Service tier that really answered.
+        route_score: The router's probability that the step needs reasoning.
+        route_reason: Why the router chose these lanes.
+        queue_ms: Waiting for a place in the lane.
+        first_reasoning_ms: First reasoning token, from the call.
+        first_content_ms: First content token, from the call.
+        first_tool_arg_ms: First token of a tool call's arguments, from the call.
+        duration_ms: The lane call, or the effect, from start to end.
+        tool_ms: The tool runs the step led to, from first start to last end.
+        verdict_wait_ms: Idle time in which nothing but a verdict was awaited.
+        overlap_saved_ms: Work that ran while its verdict was still out and was committed.
+        wasted_ms: Work that was thrown away.
+        tokens: Tokens of the lane call.
+        attempts: Requests the lane call made.
+        outcome: What became of it.
+        target_met: Whether `duration_ms` kept the profile's target.
+    """
+
+    step: int
+    window: int
+    node: str
+    lane: str | None
+    profile: str | None
+    model: str | None
+    tier: str | None
+    route_score: float | None
+    route_reason: str | None
+    queue_ms: float | None
+    first_reasoning_ms: float | None
+    first_content_ms: float | None
+    first_tool_arg_ms: float | None
+    duration_ms: float | None
+    tool_ms: float | None
+    verdict_wait_ms: float | None
+    overlap_saved_ms: float | None
+    wasted_ms: float | None
+    tokens: Tokens
+    attempts: int | None
+    outcome: Outcome
+    target_met: bool | None
+
+
+def blank_record(**known: Any) -> StepRecord:
+    """Make a record in which everything that is not given is unknown.
+
+    Example:
+        >>> blank_record(step=0, window=0, node="act", outcome="committed")["tool_ms"] is None
+        True
+    """
+    record: dict[str, Any] = dict.fromkeys(StepRecord.__annotations__)
+    record["tokens"] = Tokens(input=None, output=None, reasoning=None, cached=None)
+    record.update(known)
+    return record  # type: ignore[return-value]
+
+
+def lane_times(message: Any, duration_ms: float) -> tuple[LaneTimes, Tokens]:
+    """Read what is known of a call off the message it gave.
+
+    Works for any chat model: what the model does not report stays `None`.
+
+    Args:
+        message: The `AIMessage`.
+        duration_ms: The caller's own measurement, used when the model has none.
+    """
+    meta: dict[str, Any] = getattr(message, "response_metadata", None) or {}
+    times: LaneTimes = {"duration_ms": duration_ms, "model": meta.get("model_name")}
+    times.update(meta.get(TIMES_KEY) or {})
+    usage: dict[str, Any] = getattr(message, "usage_metadata", None) or {}
+    return times, Tokens(
+        input=usage.get("input_tokens"),
+        output=usage.get("output_tokens"),
+        reasoning=(usage.get("output_token_details") or {}).get("reasoning"),
+        cached=(usage.get("input_token_details") or {}).get("cache_read"),
+    )

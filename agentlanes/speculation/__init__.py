@@ -1,0 +1,1 @@
+"""Running ahead: effect classes, the window exchange, the effect ledger."""
