@@ -111,7 +111,7 @@ class EndpointUnreachable(LaneError):
 
 
 class EndpointRefused(LaneError):
-    """The endpoint answered with an error that repeating will not mend (400, 401, 403, 404, 422)."""
+    """An error that repeating will not mend: 400, 401, 403, 404, 422."""
 
 
 class EndpointOverloaded(LaneError):
@@ -202,7 +202,7 @@ class WeightsError(AgentLanesError):
     """Model files could not be had, or do not match their checksum."""
 
 
-class NotApplied(Exception):  # noqa: N818 - reads as the statement it is: "the effect was not applied"
+class NotApplied(Exception):
     """Raised by a tool to say: nothing happened, it is safe to try again.
 
     Any other exception from a tool with effects leaves the outcome unknown.
