@@ -25,16 +25,19 @@ fields, and its message ends with what to do next. Provider errors are translate
     │   ├── VerdictUnavailable
     │   ├── NeedsIntervention
     │   └── LedgerMismatch
-    └── WeightsError           model files could not be had or do not match their sum
+    ├── WeightsError           model files could not be had or do not match their sum
+    └── BenchDataError         a bench's data could not be had or does not match its sum
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 __all__ = [
     "AgentLanesError",
+    "BenchDataError",
     "ConfigError",
     "CorrectionLimit",
     "DeadlineExceeded",
@@ -200,6 +203,18 @@ class LedgerMismatch(RunError):
 
 class WeightsError(AgentLanesError):
     """Model files could not be had, or do not match their checksum."""
+
+
+class BenchDataError(AgentLanesError):
+    """A bench's data could not be had, or does not match its checksum.
+
+    Attributes:
+        path: Where the file is, or would be.
+    """
+
+    def __init__(self, message: str, *, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class NotApplied(Exception):

@@ -1,0 +1,1 @@
+"""Benches: real tasks, both ways, in one run. `agentlanes bench` is their command line."""
