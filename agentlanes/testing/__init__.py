@@ -1,0 +1,57 @@
+"""Stand-ins for endpoints and models, for tests, benchmarks and examples.
+
+`EndpointServer` speaks the OpenAI Chat Completions protocol over a real socket and answers from a
+script of yours; it needs the extra `testing`. `ScriptedModel` is a chat model inside the process
+and needs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentlanes.testing.endpoint import EndpointServer, RequestLog, Script
+    from agentlanes.testing.faults import Fault, on_requests
+    from agentlanes.testing.latency import Latency, LogNormal
+    from agentlanes.testing.reply import Reply
+    from agentlanes.testing.scripted import ScriptedCall, ScriptedModel
+
+__all__ = [
+    "EndpointServer",
+    "Fault",
+    "Latency",
+    "LogNormal",
+    "Reply",
+    "RequestLog",
+    "Script",
+    "ScriptedCall",
+    "ScriptedModel",
+    "on_requests",
+]
+
+_HOMES = {
+    "EndpointServer": "endpoint",
+    "Fault": "faults",
+    "Latency": "latency",
+    "LogNormal": "latency",
+    "Reply": "reply",
+    "RequestLog": "endpoint",
+    "Script": "endpoint",
+    "ScriptedCall": "scripted",
+    "ScriptedModel": "scripted",
+    "on_requests": "faults",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
