@@ -1,0 +1,204 @@
+"""`build_agent`: the dual-lane state machine as one compiled LangGraph graph.
+
+    START -> route -+-> act    -+-> settle -+-> effects -> route
+                    |           |           +-> route
+                    +-> reason -+           +-> deliver -> END
+
+`act` and `reason` are branches of one superstep, a window. `act` runs ahead over what is safe
+while `reason` judges each proposal; `settle` commits the verified prefix; a call that must not
+run ahead waits in `effects` for its approval; `deliver` writes the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from agentlanes.errors import ConfigError
+from agentlanes.lanes.lane import Lane, LaneRole
+from agentlanes.nodes import (
+    act_node,
+    branches,
+    build_act_graph,
+    deliver_node,
+    effects_node,
+    reason_node,
+    route_node,
+    settle_node,
+)
+from agentlanes.nodes.judge import MatchJudge, ModelJudge
+from agentlanes.nodes.parts import Check, Judge, Limits, Parts, Planning, Verify
+from agentlanes.nodes.tooling import bind_tools
+from agentlanes.router import Router, load_router
+from agentlanes.speculation.exchange import Exchanges
+from agentlanes.speculation.ledger import Ledger, MemoryLedger
+from agentlanes.state import AgentInput, AgentOutput, AgentState
+
+__all__ = ["assemble", "build_agent", "build_parts"]
+
+_DEFAULT = Limits()
+
+Agent = CompiledStateGraph[AgentState, None, AgentInput, AgentOutput]
+
+
+def build_agent(
+    act: Lane | BaseChatModel,
+    reason: Lane | BaseChatModel,
+    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    *,
+    checkpointer: Any = None,
+    store: Any = None,
+    name: str = "agentlanes",
+    **options: Any,
+) -> Agent:
+    """Build a dual-lane agent.
+
+    Args:
+        act: The fast endpoint: drafts, formats calls, writes the answer.
+        reason: The reasoning endpoint: validates and corrects.
+        tools: Functions or LangChain tools, each marked with `effect`; an unmarked one counts
+            as irreversible and waits for its verdict.
+        checkpointer: As for any LangGraph graph. Leave it out where a server brings its own.
+        store: As for any LangGraph graph.
+        name: The graph's name in traces.
+        options: See `build_parts`.
+
+    Returns:
+        A compiled graph: stream it, checkpoint it, interrupt it, draw it, deploy it.
+
+    Raises:
+        MissingKey: A lane has no key and no endpoint of its own.
+        InvalidTool: A tool cannot be used.
+
+    Example:
+        >>> from agentlanes import Lane, build_agent, effect
+        >>> @effect("read")
+        ... def get_weather(city: str) -> str:
+        ...     "Current weather of a city."
+        ...     return "sunny"
+        >>> here = {"base_url": "http://127.0.0.1:8080/v1"}
+        >>> agent = build_agent(Lane("fast", **here), Lane("deep", **here), [get_weather])
+        >>> sorted(agent.get_graph().nodes)[:4]
+        ['__end__', '__start__', 'act', 'deliver']
+    """
+    parts = build_parts(act, reason, tools, **options)
+    return assemble(parts).compile(checkpointer=checkpointer, store=store, name=name)
+
+
+def build_parts(
+    act: Lane | BaseChatModel,
+    reason: Lane | BaseChatModel,
+    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    *,
+    verify: Verify = "approve",
+    planning: Planning = "auto",
+    run_ahead: int = _DEFAULT.run_ahead,
+    max_window: int = _DEFAULT.max_window,
+    max_corrections: int = _DEFAULT.max_corrections,
+    max_steps: int = _DEFAULT.max_steps,
+    tool_timeout_s: float | None = 60.0,
+    max_result_chars: int = 50_000,
+    checks: Sequence[Check] = (),
+    judge: Judge | None = None,
+    router: Router | None = None,
+    ledger: Ledger | None = None,
+    profile: str | None = None,
+    system_prompt: str | None = None,
+) -> Parts:
+    """Build what the nodes are made of.
+
+    Args:
+        act: The fast endpoint.
+        reason: The reasoning endpoint.
+        tools: The tools.
+        verify: `"approve"`: every call has a verdict; the run equals the one that waits for all
+            of them. `"match"`: a call commits only if the reason lane would make the same.
+            `"skip"`: `pure` and `read` calls go unverified, and are reported so.
+        planning: Whether turns begin with a plan that is validated once: `"always"`,
+            `"never"`, or `"auto"` when the router takes the request for a multi-step one.
+        run_ahead: Unverified proposals in flight; 0 waits for every verdict.
+        max_window: Calls in a window.
+        max_corrections: Rejections in a row that end the run.
+        max_steps: Committed calls that end the run.
+        tool_timeout_s: Bound on a tool call. `None` means no bound, and then synchronous tools
+            do not run ahead, since nobody could stop them.
+        max_result_chars: Bound on a result's text in the transcript.
+        checks: Refutations by code, asked before the reason lane.
+        judge: Gives the verdicts, instead of the one `verify` chooses.
+        router: Scores steps; the built-in one by default.
+        ledger: Where effects are recorded; in this process by default.
+        profile: Workload profile of every step, instead of the router's.
+        system_prompt: Your own instructions, put before the library's.
+
+    Raises:
+        MissingKey: A lane has no key and no endpoint of its own.
+        InvalidTool: A tool cannot be used.
+        ConfigError: An option is out of range.
+    """
+    if run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
+        raise ConfigError("run_ahead and max_corrections start at 0, max_window and max_steps at 1")
+    act_model, reason_model = _model(act, "act"), _model(reason, "reason")
+    bound = bind_tools(tools, timeout_s=tool_timeout_s, max_chars=max_result_chars)
+    plain = [tool.tool for tool in bound.values()]
+    if judge is None and verify == "match":
+        own = reason_model.bind_tools(plain) if plain else reason_model
+        judge = MatchJudge(model=own, system_prompt=system_prompt)
+    elif judge is None:
+        listing = [tool.listing() for tool in bound.values()]
+        judge = ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt)
+    return Parts(
+        act=act_model,
+        drafter=act_model.bind_tools(plain) if plain else act_model,
+        reason=reason_model,
+        judge=judge,
+        tools=bound,
+        router=router or load_router(),
+        ledger=ledger or MemoryLedger(),
+        exchanges=Exchanges(),
+        limits=Limits(
+            run_ahead=run_ahead,
+            max_window=max_window,
+            max_corrections=max_corrections,
+            max_steps=max_steps,
+        ),
+        verify=verify,
+        planning=planning,
+        checks=tuple(checks),
+        profile=profile,
+        system_prompt=system_prompt,
+    )
+
+
+def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutput]:
+    """Wire the nodes. Take it as a pattern for a graph of your own."""
+    graph = StateGraph(AgentState, input_schema=AgentInput, output_schema=AgentOutput)
+    graph.add_node("route", route_node(parts))
+    graph.add_node("act", act_node(parts, build_act_graph(parts)))
+    graph.add_node("reason", reason_node(parts))
+    graph.add_node("settle", settle_node(parts))
+    graph.add_node("effects", effects_node(parts))
+    graph.add_node("deliver", deliver_node(parts))
+    graph.add_edge(START, "route")
+    graph.add_conditional_edges("route", branches, ["act", "reason"])
+    graph.add_edge("act", "settle")
+    graph.add_edge("reason", "settle")
+    graph.add_conditional_edges(
+        "settle", lambda state: state["window"]["next"], ["effects", "route", "deliver"]
+    )
+    graph.add_edge("effects", "route")
+    graph.add_edge("deliver", END)
+    return graph
+
+
+def _model(lane: Lane | BaseChatModel, role: LaneRole) -> BaseChatModel:
+    if isinstance(lane, BaseChatModel):
+        return lane
+    if not isinstance(lane, Lane):
+        raise ConfigError(f"the {role} lane is a Lane or a chat model, not {type(lane).__name__}")
+    model: BaseChatModel = lane.chat_model(role)
+    return model

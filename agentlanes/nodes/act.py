@@ -1,0 +1,197 @@
+"""The act branch: a subgraph that drafts and runs ahead over what is safe.
+
+    draft -> calls -> draft -> ... -> END
+
+It ends when the act lane says it is finished, at a fence, at the window's size, or when the
+reason branch rejects something: then the subgraph is cancelled, and what it proposed and found
+out until then is handed to `settle` all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig, patch_config
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from agentlanes.nodes.calls import run_calls
+from agentlanes.nodes.drafting import next_draft
+from agentlanes.nodes.parts import Node, Parts
+from agentlanes.speculation.exchange import Exchange
+from agentlanes.state import AgentState, Correction, PlanDict, Proposed, Route
+
+__all__ = ["ActContext", "ActState", "act_node", "build_act_graph"]
+
+
+class ActState(TypedDict):
+    """State of the act subgraph, for one window.
+
+    Attributes:
+        transcript: Committed messages, then the window's own.
+        pending: Drafted calls that are to be proposed.
+        draft: Which draft they came from; `None` when no model was asked.
+        plan: The plan version in force, if any.
+        at: Steps of the plan that are proposed.
+        riding: Index of the plan's own proposal while it has no verdict.
+        results: Results of the plan's steps so far.
+        first: Whether this is the window's first draft.
+        done: Whether the window has nothing more to propose.
+    """
+
+    transcript: list[BaseMessage]
+    pending: list[dict[str, Any]]
+    draft: int | None
+    plan: PlanDict | None
+    at: int
+    riding: int | None
+    results: list[str]
+    first: bool
+    done: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class ActContext:
+    """What the act subgraph is run with.
+
+    Attributes:
+        exchange: The window's exchange.
+        route: The router's decision for the window.
+        run_ahead: Unverified proposals allowed in flight.
+        correction: What was rejected last, for the first draft.
+        carry: Calls drafted earlier and not proposed yet.
+        brief: The reason lane's words to carry out.
+        drafts: Facts of the lane calls, as they end.
+        leftover: Drafted calls the window had no room for.
+        emit: Sends an event to the custom stream.
+    """
+
+    exchange: Exchange
+    route: Route
+    run_ahead: int
+    correction: Correction | None
+    carry: list[dict[str, Any]] | None
+    brief: str | None
+    drafts: list[dict[str, Any]]
+    leftover: list[dict[str, Any]]
+    emit: Callable[[Any], None]
+
+
+def build_act_graph(parts: Parts) -> Any:
+    """Compile the act subgraph. It never has a checkpointer: a resumed run judges again."""
+
+    async def draft(
+        state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
+    ) -> dict[str, Any]:
+        return await next_draft(parts, state, runtime.context, config)
+
+    async def calls(
+        state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
+    ) -> dict[str, Any]:
+        return await run_calls(parts, state, runtime.context, config)
+
+    graph = StateGraph(ActState, context_schema=ActContext)
+    graph.add_node("draft", cast("Node", draft))
+    graph.add_node("calls", cast("Node", calls))
+    graph.add_edge(START, "draft")
+    graph.add_conditional_edges(
+        "draft",
+        lambda s: "calls" if s["pending"] else END if s["done"] else "draft",
+        ["calls", "draft", END],
+    )
+    graph.add_conditional_edges("calls", lambda s: END if s["done"] else "draft", ["draft", END])
+    return graph.compile(checkpointer=False, name="act_lane")
+
+
+def act_node(parts: Parts, subgraph: Any) -> Node:
+    """Make the `act` node: it owns the subgraph's task for one window."""
+
+    async def act(
+        state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
+    ) -> dict[str, Any]:
+        window, run = state["window"], state["run"]
+        exchange = parts.exchanges.get(run["uid"], window["id"])
+        if exchange is None:
+            return {"proposed": _lost(window["id"])}
+        context = ActContext(
+            exchange=exchange,
+            route=state["route"],
+            run_ahead=window["run_ahead"],
+            correction=state.get("correction"),
+            carry=state.get("carry"),
+            brief=state.get("brief"),
+            drafts=[],
+            leftover=[],
+            emit=runtime.stream_writer,
+        )
+        failure = await _run(parts, subgraph, _start(state), context, config)
+        for case in exchange.cases:
+            case.proposal["verdict"] = exchange.verdicts.get(case.proposal["index"])
+        return {
+            "proposed": Proposed(
+                window=window["id"],
+                lost=False,
+                failure=failure,
+                proposals=[case.proposal for case in exchange.cases],
+                drafts=context.drafts,
+                closed_at=asyncio.get_running_loop().time(),
+            ),
+            "carry": context.leftover or None,
+        }
+
+    return act
+
+
+async def _run(
+    parts: Parts, subgraph: Any, start: ActState, context: ActContext, config: RunnableConfig
+) -> str | None:
+    """Run the subgraph until it ends or is rejected; give the key of its failure, if any."""
+    exchange = context.exchange
+    # The budget of the run is max_steps; the subgraph's own limit only has to be out of its way.
+    child = patch_config(config, recursion_limit=10 * parts.limits.max_window + 100)
+    work = asyncio.create_task(subgraph.ainvoke(start, child, context=context, durability="async"))
+    stop = asyncio.create_task(exchange.until(lambda: exchange.rejected is not None))
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(work, stop, *exchange.running)
+        exchange.close()
+    if work.cancelled() or (error := work.exception()) is None:
+        return None
+    if not isinstance(error, Exception):
+        raise error
+    key = uuid.uuid4().hex
+    parts.exchanges.keep_failure(key, error)
+    return key
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel what still runs and wait until it has ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _start(state: AgentState) -> ActState:
+    plan = state.get("plan")
+    live = plan if plan and plan["status"] == "approved" else None
+    return ActState(
+        transcript=list(state["messages"]),
+        pending=[],
+        draft=None,
+        plan=live,
+        at=live["done"] if live else 0,
+        riding=None,
+        results=list(live["results"]) if live else [],
+        first=True,
+        done=False,
+    )
+
+
+def _lost(window: int) -> Proposed:
+    return Proposed(window=window, lost=True, failure=None, proposals=[], drafts=[], closed_at=0.0)

@@ -1,0 +1,149 @@
+"""What to do next: a carried draft, a plan, a step of the plan, or what the act lane says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables import RunnableConfig
+
+from agentlanes.context.prompts import draft_prompt, plan_prompt
+from agentlanes.lanes.call import LaneReply, ask, ask_for, lane_config
+from agentlanes.nodes.parts import Parts
+from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
+from agentlanes.speculation.exchange import Case
+from agentlanes.state import PlanDict, PlanStep, ProposalDict
+
+if TYPE_CHECKING:
+    from agentlanes.nodes.act import ActContext, ActState
+
+__all__ = ["new_proposal", "next_draft"]
+
+
+async def next_draft(
+    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig
+) -> dict[str, Any]:
+    """Give the update that holds the next calls, or that ends the window."""
+    if state["first"] and context.carry and "finish" in context.carry[0]:
+        return _finish(parts, state, context, context.carry[0]["text"], None)
+    if state["first"] and context.carry:
+        return {"pending": context.carry, "draft": None, "first": False}
+    plan = state["plan"]
+    if plan is None and state["first"] and context.route["plan"]:
+        return await _draft_plan(parts, state, context, config)
+    if plan is not None and state["at"] >= len(plan["steps"]):
+        return _finish(parts, state, context, "", None)
+    if plan is not None:
+        ready = _ready_steps(parts, plan, state)
+        if ready:
+            return {"pending": ready, "draft": None, "first": False}
+    return await _draft_calls(parts, state, context, config)
+
+
+async def _draft_plan(
+    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig
+) -> dict[str, Any]:
+    messages = plan_prompt(
+        parts.system_prompt,
+        state["transcript"],
+        parts.listing(),
+        correction=context.correction,
+        brief=context.brief,
+    )
+    schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
+    config = lane_config(config, "act", "plan", "speculative")
+    reply = await ask_for(parts.act, messages, schema, config)
+    steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
+    proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(context, reply))
+    context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))
+    plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
+    return {"plan": plan, "at": 0, "riding": proposal["index"], "results": [], "first": False}
+
+
+def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str, Any]]:
+    """Give the next steps that code can issue: all arguments pinned, no model needed.
+
+    Several at once only while they are safe to run ahead and need nothing of one another.
+    """
+    ready: list[dict[str, Any]] = []
+    for step in plan["steps"][state["at"] :]:
+        tool = parts.tools.get(step["tool"])
+        args = resolve_step(step, state["results"])
+        if tool is None or args is None or not fully_pinned(args, tool.schema):
+            break
+        if ready and not tool.runs_ahead:
+            break
+        ready.append({"tool": step["tool"], "args": args, "text": ""})
+        if not tool.runs_ahead:
+            break
+    return ready
+
+
+async def _draft_calls(
+    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig
+) -> dict[str, Any]:
+    plan = state["plan"]
+    messages = draft_prompt(
+        parts.system_prompt,
+        state["transcript"],
+        correction=context.correction if state["first"] else None,
+        brief=context.brief,
+        step=plan["steps"][state["at"]] if plan is not None else None,
+    )
+    config = lane_config(config, "act", "draft", "speculative")
+    reply = await ask(parts.drafter, messages, config)
+    draft = _keep(context, reply)
+    calls = reply.message.tool_calls
+    if not calls:
+        return _finish(parts, state, context, str(reply.message.text), draft)
+    pending = [{"tool": c["name"], "args": c["args"], "text": ""} for c in calls]
+    return {"pending": pending, "draft": draft, "first": False}
+
+
+def _finish(
+    parts: Parts, state: ActState, context: ActContext, text: str, draft: int | None
+) -> dict[str, Any]:
+    """Propose to finish. A plan whose steps are all proposed has said so already."""
+    plan = state["plan"]
+    complete = plan is not None and state["at"] >= len(plan["steps"])
+    riding = state["riding"] if complete else None
+    proposal = new_proposal(context, kind="finish", text=text, draft=draft, rides_on=riding)
+    exchange = context.exchange
+    exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))
+    if complete and riding is None:
+        exchange.decide(proposal["index"], approve("plan", "every step of the plan is committed"))
+    elif not exchange.judging:
+        if parts.verify == "skip":
+            exchange.decide(proposal["index"], approve("skip"))
+        else:
+            context.leftover.append({"finish": True, "text": text})
+    return {"pending": [], "done": True, "first": False}
+
+
+def _keep(context: ActContext, reply: LaneReply) -> int:
+    context.drafts.append(reply.facts("act"))
+    return len(context.drafts) - 1
+
+
+def new_proposal(context: ActContext, **known: Any) -> ProposalDict:
+    """Make the window's next proposal."""
+    proposal: dict[str, Any] = {
+        "index": len(context.exchange.cases),
+        "tool": "",
+        "args": {},
+        "text": "",
+        "steps": [],
+        "effect": "",
+        "fenced": False,
+        "plan_step": None,
+        "rides_on": None,
+        "result": None,
+        "failed": False,
+        "verdict": None,
+        "proposed_at": asyncio.get_running_loop().time(),
+        "started_at": None,
+        "ended_at": None,
+        "waited_s": 0.0,
+        "draft": None,
+    }
+    return ProposalDict(**{**proposal, **known})  # type: ignore[typeddict-item]

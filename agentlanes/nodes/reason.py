@@ -1,0 +1,121 @@
+"""The reason branch: judges every proposal of a window as it is made, concurrently."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
+
+from agentlanes.context.prompts import words_prompt
+from agentlanes.errors import LaneError
+from agentlanes.lanes.call import ask, lane_config
+from agentlanes.nodes.parts import Judgement, Node, Parts
+from agentlanes.speculation.exchange import Case, Exchange
+from agentlanes.state import AgentState, Judged, VerdictDict
+
+__all__ = ["reason_node"]
+
+Judging = dict[int, "asyncio.Task[list[dict[str, Any]]]"]
+
+
+def reason_node(
+    parts: Parts,
+) -> Node:
+    """Make the `reason` node."""
+
+    async def reason(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+        window, run = state["window"], state["run"]
+        if state["route"]["lanes"] == "reason":
+            return {"judged": await _words(parts, state, config)}
+        exchange = parts.exchanges.get(run["uid"], window["id"])
+        if exchange is None:
+            return {"judged": _judged(window["id"], lost=True)}
+        calls = await _judge_window(parts, exchange, config)
+        verdicts = {str(index): verdict for index, verdict in exchange.verdicts.items()}
+        return {"judged": _judged(window["id"], verdicts=verdicts, calls=calls)}
+
+    return reason
+
+
+async def _judge_window(
+    parts: Parts, exchange: Exchange, config: RunnableConfig
+) -> list[dict[str, Any]]:
+    """Judge until the window closes; give the facts of the lane calls that counted."""
+    judging: Judging = {}
+    try:
+        async for case in exchange.proposals():
+            index = case.proposal["index"]
+            if case.proposal["rides_on"] is None and index not in exchange.verdicts:
+                judging[index] = asyncio.create_task(_judge_one(parts, exchange, case, config))
+        await _settle_verdicts(exchange, judging)
+    finally:
+        for task in judging.values():
+            task.cancel()
+        await asyncio.gather(*judging.values(), return_exceptions=True)
+    done = [judging[index] for index in sorted(judging) if not judging[index].cancelled()]
+    return [facts for task in done for facts in task.result()]
+
+
+async def _settle_verdicts(exchange: Exchange, judging: Judging) -> None:
+    """Await the verdicts that still matter: those below the lowest rejection."""
+    while True:
+        last = exchange.rejected
+        for index, task in judging.items():
+            if last is not None and index > last:
+                task.cancel()
+        open_ = {
+            task
+            for index, task in judging.items()
+            if not task.done() and (last is None or index < last)
+        }
+        if not open_:
+            return
+        await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _judge_one(
+    parts: Parts, exchange: Exchange, case: Case, config: RunnableConfig
+) -> list[dict[str, Any]]:
+    index = case.proposal["index"]
+    try:
+        judgement = await parts.judge.judge(case, config)
+    except GraphBubbleUp:
+        raise
+    except Exception as error:
+        judgement = Judgement(
+            verdict=VerdictDict(
+                status="unavailable",
+                by="reason",
+                reason=f"{type(error).__name__}: {error}",
+                suggestion=None,
+            )
+        )
+    exchange.decide(index, judgement.verdict)
+    return [{**facts, "index": index} for facts in judgement.calls]
+
+
+async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Judged:
+    """Have the reason lane alone work the request out."""
+    messages = words_prompt(parts.system_prompt, state["messages"])
+    try:
+        reply = await ask(parts.reason, messages, lane_config(config, "reason", "words"))
+    except LaneError as error:
+        key = uuid.uuid4().hex
+        parts.exchanges.keep_failure(key, error)
+        return _judged(state["window"]["id"], failure=key)
+    facts = {**reply.facts("reason"), "index": None}
+    return _judged(state["window"]["id"], calls=[facts], words=str(reply.message.text))
+
+
+def _judged(window: int, **known: Any) -> Judged:
+    blank: dict[str, Any] = {
+        "lost": False,
+        "failure": None,
+        "verdicts": {},
+        "calls": [],
+        "words": None,
+    }
+    return Judged(window=window, **{**blank, **known})  # type: ignore[typeddict-item]

@@ -1,0 +1,185 @@
+"""Step records of a window, made when it is settled: only then is it known what counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentlanes.latency.record import Outcome, StepRecord, blank_record
+from agentlanes.router.profiles import PROFILES, target_met
+from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Route
+
+__all__ = ["event", "numbered", "record_of", "window_records"]
+
+Fates = Mapping[int, Outcome]
+Span = tuple[float, float]
+
+
+def event(record: StepRecord) -> dict[str, Any]:
+    """Wrap a record for the custom stream."""
+    return {"type": "agentlanes.step", "record": record}
+
+
+def numbered(state: AgentState, records: Sequence[StepRecord]) -> list[StepRecord]:
+    """Number records after those the run has already."""
+    first = len(state["steps"])
+    for place, record in enumerate(records):
+        record["step"] = first + place
+    return list(records)
+
+
+def record_of(state: AgentState, **known: Any) -> StepRecord:
+    """Make a record of the current window, with the router's facts filled in."""
+    return _record(state["route"], state["window"]["id"], **known)
+
+
+def window_records(
+    route: Route, proposed: Proposed, judged: Judged | None, fates: Fates, window: int
+) -> list[StepRecord]:
+    """Make the records of a window's lane calls and of the calls code issued, by start time."""
+    verdicts = judged["calls"] if judged else []
+    timed: list[tuple[float, StepRecord]] = []
+    for number, facts in enumerate(proposed["drafts"]):
+        mine = [p for p in proposed["proposals"] if p["draft"] == number]
+        timed.append((facts["started"], _draft_record(route, window, facts, mine, fates, verdicts)))
+    for proposal in proposed["proposals"]:
+        if proposal["draft"] is None and proposal["started_at"] is not None:
+            record = _issued_record(route, window, proposal, fates, verdicts)
+            timed.append((proposal["started_at"], record))
+    idle = _idle(proposed, verdicts, fates)
+    for facts in verdicts:
+        used = facts["index"] is None or fates.get(facts["index"]) != "discarded"
+        took = (facts["ended"] - facts["started"]) * 1000
+        record = _record(route, window, **facts["record"], outcome=_outcome(used))
+        if used and facts["index"] is not None:
+            record["overlap_saved_ms"] = max(0.0, took - idle.get(facts["index"], 0.0) * 1000)
+        record["wasted_ms"] = 0.0 if used else took
+        timed.append((facts["started"], record))
+    return [record for _, record in sorted(timed, key=lambda pair: pair[0])]
+
+
+def _record(route: Route, window: int, **known: Any) -> StepRecord:
+    profile = route["profile"]
+    record = blank_record(
+        window=window,
+        profile=profile,
+        route_score=route["score"],
+        route_reason=route["reason"],
+        **known,
+    )
+    took = record["duration_ms"]
+    if profile in PROFILES and took is not None and record["lane"] == PROFILES[profile].lane:
+        record["target_met"] = target_met(PROFILES[profile], took)
+    return record
+
+
+def _outcome(used: bool) -> Outcome:
+    return "committed" if used else "discarded"
+
+
+def _draft_record(
+    route: Route,
+    window: int,
+    facts: Mapping[str, Any],
+    mine: Sequence[ProposalDict],
+    fates: Fates,
+    verdicts: Sequence[Mapping[str, Any]],
+) -> StepRecord:
+    outcomes = [fates.get(p["index"], "discarded") for p in mine]
+    ran = [p for p in mine if p["started_at"] is not None and p["ended_at"] is not None]
+    tool_ms = None
+    if ran:
+        first = min(p["started_at"] or 0.0 for p in ran)
+        tool_ms = (max(p["ended_at"] or 0.0 for p in ran) - first) * 1000
+    record = _record(route, window, **facts["record"], tool_ms=tool_ms, outcome="discarded")
+    for outcome in ("fenced", "skipped", "committed"):
+        if outcome in outcomes:
+            record["outcome"] = outcome
+            break
+    record["verdict_wait_ms"] = sum(_waited(p, verdicts) for p in mine) * 1000
+    wasted = record["outcome"] == "discarded"
+    record["wasted_ms"] = (record["duration_ms"] or 0.0) + (tool_ms or 0.0) if wasted else 0.0
+    return record
+
+
+def _issued_record(
+    route: Route,
+    window: int,
+    proposal: ProposalDict,
+    fates: Fates,
+    verdicts: Sequence[Mapping[str, Any]],
+) -> StepRecord:
+    """Record a call that code issued from a plan, without asking a model."""
+    outcome = fates.get(proposal["index"], "discarded")
+    started, ended = proposal["started_at"] or 0.0, proposal["ended_at"]
+    took = None if ended is None else (ended - started) * 1000
+    return _record(
+        route,
+        window,
+        node="act",
+        lane="act",
+        duration_ms=took,
+        tool_ms=took,
+        attempts=0,
+        outcome=outcome,
+        verdict_wait_ms=_waited(proposal, verdicts) * 1000,
+        wasted_ms=(took or 0.0) if outcome == "discarded" else 0.0,
+    )
+
+
+def _waited(proposal: ProposalDict, verdicts: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds in which a proposal waited for a verdict and for nothing else."""
+    if not proposal["fenced"]:
+        return proposal["waited_s"]
+    ends = [
+        v["ended"] for v in verdicts if v["index"] is not None and v["index"] <= proposal["index"]
+    ]
+    return max(0.0, max(ends, default=proposal["proposed_at"]) - proposal["proposed_at"])
+
+
+def _idle(
+    proposed: Proposed, verdicts: Sequence[Mapping[str, Any]], fates: Fates
+) -> dict[int, float]:
+    """Seconds of each verdict in which the act lane did nothing that counted.
+
+    Idle time is charged once, to the earliest proposal whose verdict was out, so that what was
+    saved adds up: the sum of the verdicts' durations less the time the window idled.
+    """
+    busy = _union(_busy(proposed, fates))
+    idle: dict[int, float] = {}
+    charged: list[Span] = []
+    for facts in sorted(verdicts, key=lambda f: (f["index"] is None, f["index"])):
+        if facts["index"] is None:
+            continue
+        free = [(facts["started"], facts["ended"])]
+        for taken in (*busy, *charged):
+            free = [piece for span in free for piece in _minus(span, taken)]
+        idle[facts["index"]] = idle.get(facts["index"], 0.0) + sum(e - s for s, e in free)
+        charged.extend(free)
+    return idle
+
+
+def _busy(proposed: Proposed, fates: Fates) -> list[Span]:
+    useful = {p["draft"] for p in proposed["proposals"] if fates.get(p["index"]) != "discarded"}
+    spans = [(f["started"], f["ended"]) for n, f in enumerate(proposed["drafts"]) if n in useful]
+    for p in proposed["proposals"]:
+        if fates.get(p["index"]) != "discarded" and p["started_at"] and p["ended_at"]:
+            spans.append((p["started_at"], p["ended_at"]))
+    return spans
+
+
+def _union(spans: Sequence[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _minus(span: Span, taken: Span) -> list[Span]:
+    (start, end), (low, high) = span, taken
+    if high <= start or low >= end:
+        return [span]
+    return [piece for piece in ((start, low), (high, end)) if piece[1] > piece[0]]

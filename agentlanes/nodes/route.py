@@ -1,0 +1,162 @@
+"""Route: begin a run or its next window, and decide the window's lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+
+from agentlanes.context.tokens import estimate_tokens
+from agentlanes.errors import CorrectionLimit, EmptyInput, StepLimit
+from agentlanes.nodes.parts import Node, Parts
+from agentlanes.router import RouteScore, StepFeatures
+from agentlanes.state import AgentState, LaneSet, Route, RunInfo, Window
+
+__all__ = ["branches", "route_node"]
+
+REASON_FIRST = frozenset({"formal_verification"})
+"""Profiles whose steps the reason lane works out before the act lane formats them."""
+
+
+def branches(state: AgentState) -> list[str]:
+    """Name the branches of the window that `route` opened."""
+    lanes = state["route"]["lanes"]
+    return ["act", "reason"] if lanes == "both" else [lanes]
+
+
+def route_node(parts: Parts) -> Node:
+    """Make the `route` node."""
+
+    async def route(state: AgentState) -> dict[str, Any]:
+        human = _request(state["messages"])
+        update = _begin(state, human)
+        now: AgentState = {**state, **update}  # type: ignore[typeddict-item]
+        _check_budgets(parts, now)
+        decision = decide(parts, now, str(human.text))
+        run = now["run"]
+        idled = bool(now.get("correction"))
+        window = Window(
+            id=run["windows"],
+            # A window that committed nothing is followed by one that waits: no livelock.
+            run_ahead=0 if idled and run["corrections"] > 1 else parts.limits.run_ahead,
+            opened_at=asyncio.get_running_loop().time(),
+            next="route",
+            fence=None,
+        )
+        parts.exchanges.open(run["uid"], window["id"], judging=decision["lanes"] == "both")
+        return {
+            **update,
+            "route": decision,
+            "window": window,
+            "run": {**run, "windows": run["windows"] + 1, "failure": None},
+            "proposed": None,
+            "judged": None,
+        }
+
+    def _check_budgets(parts: Parts, state: AgentState) -> None:
+        run, correction = state["run"], state.get("correction")
+        failure = parts.exchanges.take_failure(run["failure"]) if run["failure"] else None
+        if failure is not None:
+            raise failure
+        if run["corrections"] > parts.limits.max_corrections:
+            raise CorrectionLimit(run["corrections"], correction["reason"] if correction else "")
+        if len(state["committed"]) >= parts.limits.max_steps:
+            raise StepLimit(parts.limits.max_steps)
+
+    return route
+
+
+def decide(parts: Parts, state: AgentState, request: str) -> Route:
+    """Decide a window's lanes: what is authorised already needs no second lane."""
+    score = parts.router.score(request, _features(parts, state))
+    profile = parts.profile or score.profile
+    lanes, plan, why = _lanes(parts, state, score, profile)
+    return Route(
+        lanes=lanes,
+        plan=plan,
+        profile=profile,
+        score=score.p_reason,
+        reason=f"{why}; {score.explain()}",
+    )
+
+
+def _lanes(
+    parts: Parts, state: AgentState, score: RouteScore, profile: str
+) -> tuple[LaneSet, bool, str]:
+    plan, carry = state.get("plan"), state.get("carry")
+    if carry:
+        return "both", False, "a draft needs a verdict"
+    if plan is not None and plan["status"] == "approved":
+        return "act", False, "the approved plan covers what is left"
+    if parts.verify == "skip":
+        return "act", False, "verdicts are skipped"
+    if profile in REASON_FIRST and not state.get("brief") and not state["committed"]:
+        return "reason", False, "to be worked out first"
+    return "both", _plans(parts, state, score), "act runs ahead, reason verifies"
+
+
+def _plans(parts: Parts, state: AgentState, score: RouteScore) -> bool:
+    """Say whether the window begins with a plan: once a turn, before anything is committed."""
+    if parts.planning == "never" or parts.verify == "match" or not parts.tools:
+        return False
+    if state["committed"] or state.get("plan") is not None:
+        return False
+    return parts.planning == "always" or score.p_reason >= 0.5
+
+
+def _features(parts: Parts, state: AgentState) -> StepFeatures:
+    messages, plan = state["messages"], state.get("plan")
+    recent = [m for m in messages[-6:] if isinstance(m, ToolMessage)]
+    pending = len(plan["steps"]) - plan["done"] if plan and plan["status"] == "approved" else 0
+    return StepFeatures(
+        node="route",
+        new_user_turn=not state["committed"],
+        n_tools=len(parts.tools),
+        pending_plan_steps=pending,
+        context_tokens=sum(estimate_tokens(str(m.text)) for m in messages),
+        irreversible_reachable=any(not tool.runs_ahead for tool in parts.tools.values()),
+        recent_tool_errors=sum(message.status == "error" for message in recent),
+        failed_validations=state["run"]["corrections"],
+    )
+
+
+def _request(messages: list[Any]) -> HumanMessage:
+    """Find the user message the run answers.
+
+    Raises:
+        EmptyInput: There is none, or it has no content.
+    """
+    last: BaseMessage | None = next(
+        (m for m in reversed(messages) if isinstance(m, HumanMessage)), None
+    )
+    if not isinstance(last, HumanMessage) or not (str(last.text).strip() or last.content):
+        raise EmptyInput('give a user message, as in {"messages": [("user", "What is ...?")]}')
+    return last
+
+
+def _begin(state: AgentState, human: HumanMessage) -> dict[str, Any]:
+    """Begin a run when the user said something new; otherwise change nothing."""
+    run = state.get("run")
+    if run is not None and run["turn"] == human.id:
+        return {}
+    return {
+        "run": RunInfo(
+            uid=uuid.uuid4().hex,
+            turn=str(human.id),
+            windows=0,
+            corrections=0,
+            fenced=0,
+            failure=None,
+            unverified=0,
+        ),
+        "answer": "",
+        "committed": [],
+        "steps": [],
+        "plan": None,
+        "correction": None,
+        "carry": None,
+        "brief": None,
+        "draft_answer": None,
+    }

@@ -1,0 +1,174 @@
+"""Tools as the nodes use them: schema check, one way to run them, bounded results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.errors import GraphBubbleUp
+
+from agentlanes.errors import InvalidTool, NotApplied
+from agentlanes.speculation.effects import Effect, effect_of
+
+__all__ = ["BoundTool", "ToolResult", "bind_tools"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool gave.
+
+    Attributes:
+        text: The result, as the transcript holds it; an error's text when it failed.
+        failed: Whether the tool raised.
+        error: What it raised.
+        command: A LangGraph `Command` the tool returned, for the graph to carry out.
+    """
+
+    text: str
+    failed: bool = False
+    error: BaseException | None = None
+    command: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundTool:
+    """A tool with its declared effect and its argument schema.
+
+    Attributes:
+        tool: The tool.
+        effect: What it does to the world.
+        schema: JSON schema of its arguments, as the lanes see it.
+        description: What it is for, as the lanes see it.
+        is_async: Whether a call can be cancelled.
+        timeout_s: Bound on a call.
+        max_chars: Bound on the result's text.
+    """
+
+    tool: BaseTool
+    effect: Effect
+    schema: dict[str, Any]
+    description: str
+    is_async: bool
+    timeout_s: float | None
+    max_chars: int
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self.tool.name
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether a call may start before its verdict: a call nobody can stop may not."""
+        return self.effect.run_ahead and (self.is_async or self.timeout_s is not None)
+
+    def listing(self) -> dict[str, Any]:
+        """Describe the tool for a prompt."""
+        return {"tool": self.name, "description": self.description, "args": self.schema}
+
+    def refuse(self, args: Mapping[str, Any]) -> str | None:
+        """Say what is wrong with arguments, or `None`."""
+        for error in Draft202012Validator(self.schema).iter_errors(args):
+            where = "/".join(map(str, error.absolute_path)) or "arguments"
+            return f"{where}: {error.message[:300]}"
+        return None
+
+    async def run(
+        self, args: Mapping[str, Any], config: RunnableConfig, call_id: str
+    ) -> ToolResult:
+        """Run the tool once and never raise for what the tool raises.
+
+        A synchronous call that has started is waited for even when the caller is cancelled: it
+        is never left running behind the window's back.
+        """
+        call = {"name": self.name, "args": dict(args), "id": call_id, "type": "tool_call"}
+        work = asyncio.ensure_future(self.tool.ainvoke(call, config))
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                given = await (work if self.is_async else asyncio.shield(work))
+        except asyncio.CancelledError:
+            if not self.is_async:
+                await asyncio.wait({work}, timeout=self.timeout_s)
+                _ = work.cancelled() or not work.done() or work.exception()
+            raise
+        except GraphBubbleUp:
+            raise
+        except TimeoutError as error:
+            return self._failure(error, f"no result within {self.timeout_s} s")
+        except NotApplied as error:
+            return self._failure(error, str(error) or "not applied")
+        except Exception as error:
+            return self._failure(error, f"{type(error).__name__}: {error}")
+        if not isinstance(given, ToolMessage):
+            return ToolResult(text="", command=given)
+        return ToolResult(text=self._bounded(_text(given.content)), failed=given.status == "error")
+
+    def _failure(self, error: BaseException, text: str) -> ToolResult:
+        return ToolResult(text=self._bounded(f"Error: {text}"), failed=True, error=error)
+
+    def _bounded(self, text: str) -> str:
+        if len(text) <= self.max_chars:
+            return text
+        return f"{text[: self.max_chars]}\n[cut: {len(text):,} characters in all]"
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+
+
+def bind_tools(
+    tools: Sequence[BaseTool | Callable[..., Any]], *, timeout_s: float | None, max_chars: int
+) -> dict[str, BoundTool]:
+    """Make the tools ready for the nodes.
+
+    Raises:
+        InvalidTool: A function has no docstring or type hints to make a schema from, or two
+            tools share a name.
+    """
+    bound: dict[str, BoundTool] = {}
+    for given in tools:
+        declared = effect_of(given)
+        tool = _as_tool(given)
+        if tool.name in bound:
+            raise InvalidTool(f"two tools are named {tool.name!r}; rename one")
+        function = convert_to_openai_tool(tool)["function"]
+        bound[tool.name] = BoundTool(
+            tool=tool,
+            effect=declared,
+            schema=function.get("parameters") or {"type": "object", "properties": {}},
+            description=function.get("description") or "",
+            is_async=_is_async(tool),
+            timeout_s=timeout_s,
+            max_chars=max_chars,
+        )
+    return bound
+
+
+def _as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
+    if isinstance(given, BaseTool):
+        return given
+    if not callable(given):
+        raise InvalidTool(f"{given!r} is neither a tool nor a function")
+    try:
+        if asyncio.iscoroutinefunction(given):
+            return StructuredTool.from_function(coroutine=given)
+        return StructuredTool.from_function(given)
+    except Exception as error:
+        name = getattr(given, "__name__", repr(given))
+        raise InvalidTool(
+            f"no schema can be made of {name!r} ({error}); give it type hints and a docstring"
+        ) from error
+
+
+def _is_async(tool: BaseTool) -> bool:
+    if isinstance(tool, StructuredTool):
+        return tool.coroutine is not None
+    return type(tool)._arun is not BaseTool._arun

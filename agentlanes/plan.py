@@ -1,0 +1,219 @@
+"""Plans and verdicts: schemas, references, conformance. Pure functions, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentlanes.state import PlanDict, PlanStep, VerdictDict
+
+__all__ = [
+    "VERDICT_SCHEMA",
+    "approve",
+    "binding",
+    "canonical",
+    "conforms",
+    "fully_pinned",
+    "plan_schema",
+    "read_verdict",
+    "reject",
+    "resolve_step",
+]
+
+VERDICT_SCHEMA: dict[str, Any] = {
+    "title": "verdict",
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "description": "One sentence."},
+        "verdict": {"type": "string", "enum": ["approve", "reject"]},
+        "suggestion": {
+            "description": "The right call, when the proposed one is wrong.",
+            "anyOf": [
+                {
+                    "type": "object",
+                    "properties": {"tool": {"type": "string"}, "args": {"type": "object"}},
+                    "required": ["tool", "args"],
+                },
+                {"type": "null"},
+            ],
+        },
+    },
+    "required": ["verdict", "reason"],
+}
+"""JSON schema of a verdict. The reason comes first: a model that has argued judges better."""
+
+
+def plan_schema(tools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Give the JSON schema of a plan over these tools.
+
+    Arguments are optional in it: those left out are for the act lane to fill in when their step
+    comes, or are references to earlier results.
+
+    Args:
+        tools: JSON schema of the arguments, by tool name.
+    """
+    reference = {
+        "type": "object",
+        "properties": {"$step": {"type": "integer"}, "$path": {"type": "string"}},
+        "required": ["$step"],
+        "additionalProperties": False,
+    }
+    members = [
+        {
+            "type": "object",
+            "properties": {
+                "tool": {"const": name},
+                "intent": {"type": "string"},
+                "args": {
+                    "type": "object",
+                    "properties": {
+                        key: {"anyOf": [_inline(value, schema), reference]}
+                        for key, value in (schema.get("properties") or {}).items()
+                    },
+                    "additionalProperties": False,
+                },
+            },
+            "required": ["tool", "args"],
+        }
+        for name, schema in tools.items()
+    ]
+    return {
+        "title": "plan",
+        "type": "object",
+        "properties": {"steps": {"type": "array", "items": {"anyOf": members} if members else {}}},
+        "required": ["steps"],
+    }
+
+
+def _inline(schema: Any, root: Mapping[str, Any], depth: int = 8) -> Any:
+    """Replace `$ref` by what it refers to, so that a part of a schema can stand elsewhere."""
+    if isinstance(schema, Mapping):
+        ref = schema.get("$ref")
+        if isinstance(ref, str) and ref.startswith("#/") and depth:
+            target: Any = root
+            for part in ref[2:].split("/"):
+                target = target.get(part, {})
+            return _inline(target, root, depth - 1)
+        return {k: _inline(v, root, depth) for k, v in schema.items()}
+    if isinstance(schema, list):
+        return [_inline(item, root, depth) for item in schema]
+    return schema
+
+
+def canonical(args: Mapping[str, Any]) -> str:
+    """Write arguments in one form: sorted keys, no spaces, no escapes.
+
+    Example:
+        >>> canonical({"b": 1, "a": [1, 2]})
+        '{"a":[1,2],"b":1}'
+    """
+    return json.dumps(args, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def binding(tool: str, args: Mapping[str, Any], plan_version: int | None) -> str:
+    """Hash that binds a verdict to what it was given for.
+
+    A verdict for one (tool, canonical arguments, plan version) is no approval of any other.
+    """
+    text = f"{tool}\0{canonical(args)}\0{plan_version}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def approve(by: str, reason: str = "") -> VerdictDict:
+    """Make an approving verdict."""
+    return VerdictDict(status="approve", by=by, reason=reason, suggestion=None)  # type: ignore[typeddict-item]
+
+
+def reject(by: str, reason: str, suggestion: dict[str, Any] | None = None) -> VerdictDict:
+    """Make a rejecting verdict."""
+    return VerdictDict(status="reject", by=by, reason=reason, suggestion=suggestion)  # type: ignore[typeddict-item]
+
+
+def read_verdict(reply: Mapping[str, Any]) -> VerdictDict:
+    """Turn a schema-checked reply of the reason lane into a verdict."""
+    suggestion = reply.get("suggestion")
+    return VerdictDict(
+        status="approve" if reply["verdict"] == "approve" else "reject",
+        by="reason",
+        reason=str(reply.get("reason") or ""),
+        suggestion=dict(suggestion) if isinstance(suggestion, Mapping) else None,
+    )
+
+
+def resolve_step(step: PlanStep, results: Sequence[str]) -> dict[str, Any] | None:
+    """Give a step's arguments with every reference replaced by the value it refers to.
+
+    Args:
+        step: The step.
+        results: Results of the plan's earlier steps, in order, as the tools gave them.
+
+    Returns:
+        The arguments, or `None` when a reference cannot be resolved by code.
+
+    Example:
+        >>> resolve_step({"tool": "t", "args": {"n": {"$step": 1, "$path": "a"}}}, ['{"a": 7}'])
+        {'n': 7}
+    """
+    resolved = {}
+    for key, value in step["args"].items():
+        if isinstance(value, Mapping) and "$step" in value:
+            found, value = _look_up(value, results)
+            if not found:
+                return None
+        resolved[key] = value
+    return resolved
+
+
+def _look_up(reference: Mapping[str, Any], results: Sequence[str]) -> tuple[bool, Any]:
+    index = reference["$step"]
+    if not isinstance(index, int) or not 1 <= index <= len(results):
+        return False, None
+    try:
+        value: Any = json.loads(results[index - 1])
+    except ValueError:
+        value = results[index - 1]
+    for part in str(reference.get("$path") or "").split("."):
+        if not part:
+            continue
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return False, None
+    return True, value
+
+
+def fully_pinned(args: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Say whether every argument the tool requires is there."""
+    return all(name in args for name in schema.get("required") or ())
+
+
+def conforms(
+    plan: PlanDict, at: int, tool: str, args: Mapping[str, Any], results: Sequence[str]
+) -> bool:
+    """Say whether a call is the plan's step `at`: same tool, pinned arguments equal.
+
+    Order is respected because `at` is the number of steps before it: none is skipped, repeated
+    or inserted.
+
+    Example:
+        >>> plan = {"version": 1, "status": "approved", "done": 0, "results": [],
+        ...         "steps": [{"tool": "mail", "args": {"to": "bob"}}]}
+        >>> conforms(plan, 0, "mail", {"to": "bob", "body": "hi"}, [])
+        True
+        >>> conforms(plan, 0, "mail", {"to": "eve", "body": "hi"}, [])
+        False
+    """
+    if plan["status"] == "ended" or not 0 <= at < len(plan["steps"]):
+        return False
+    step = plan["steps"][at]
+    pinned = resolve_step(step, results)
+    if step["tool"] != tool or pinned is None:
+        return False
+    return all(
+        key in args and canonical({"v": args[key]}) == canonical({"v": value})
+        for key, value in pinned.items()
+    )

@@ -1,0 +1,16 @@
+"""The router: what does a step need, the quick lane, the reasoning lane, or both."""
+
+from agentlanes.router.profiles import PROFILES, Profile, target_met
+from agentlanes.router.router import Router, RouteScore, StepFeatures
+from agentlanes.router.rules import RuleRouter, load_router
+
+__all__ = [
+    "PROFILES",
+    "Profile",
+    "RouteScore",
+    "Router",
+    "RuleRouter",
+    "StepFeatures",
+    "load_router",
+    "target_met",
+]

@@ -1,0 +1,162 @@
+"""The window exchange: where the act branch proposes and the reason branch decides.
+
+One exchange lives for one window, in memory only. It is never recovered after a crash: a branch
+that finds none, or a closed one, says so and returns (see `agentlanes.nodes.settle`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from langchain_core.messages import BaseMessage
+
+from agentlanes.plan import approve
+from agentlanes.state import ProposalDict, VerdictDict
+
+__all__ = ["Case", "Exchange", "Exchanges", "subject", "verdict_on"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A proposal with what it has to be judged on.
+
+    Attributes:
+        proposal: The proposal.
+        transcript: The conversation before the reply that held the proposal.
+        together: Calls of the same reply, before this one.
+        plan_version: The plan version in force, if any.
+    """
+
+    proposal: ProposalDict
+    transcript: Sequence[BaseMessage]
+    together: Sequence[ProposalDict] = ()
+    plan_version: int | None = None
+
+    @property
+    def subject(self) -> dict[str, object]:
+        """The proposal as the lanes see it: no index, no time, no window."""
+        return subject(self.proposal)
+
+
+def subject(proposal: ProposalDict) -> dict[str, object]:
+    """Reduce a proposal to what it says."""
+    if proposal["kind"] == "call":
+        return {"kind": "call", "tool": proposal["tool"], "args": proposal["args"]}
+    if proposal["kind"] == "plan":
+        return {"kind": "plan", "steps": proposal["steps"]}
+    return {"kind": "finish", "text": proposal["text"]}
+
+
+def verdict_on(proposal: ProposalDict, verdicts: Mapping[int, VerdictDict]) -> VerdictDict | None:
+    """Give the verdict on a proposal: its own, or that of the plan it conforms to."""
+    own = verdicts.get(proposal["index"])
+    if own is not None or proposal["rides_on"] is None:
+        return own
+    plan = verdicts.get(proposal["rides_on"])
+    return approve("plan") if plan is not None and plan["status"] == "approve" else plan
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Proposals of one window and the verdicts on them.
+
+    Attributes:
+        judging: Whether a reason branch is there to give verdicts.
+        cases: What was proposed, in order.
+        verdicts: Verdicts, by index of the proposal.
+        running: Tool calls in flight, which the act node ends with the window.
+    """
+
+    judging: bool
+    cases: list[Case] = field(default_factory=list)
+    verdicts: dict[int, VerdictDict] = field(default_factory=dict)
+    closed: bool = False
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def propose(self, case: Case) -> None:
+        """Add a proposal; it is visible to the reason branch at once."""
+        self.cases.append(case)
+        self._pulse()
+
+    def decide(self, index: int, verdict: VerdictDict) -> None:
+        """Record a verdict. The first one counts."""
+        self.verdicts.setdefault(index, verdict)
+        self._pulse()
+
+    def close(self) -> None:
+        """Say that nothing more will be proposed."""
+        self.closed = True
+        self._pulse()
+
+    def verdict(self, index: int) -> VerdictDict | None:
+        """Give the verdict on a proposal, or on the plan that it follows."""
+        return verdict_on(self.cases[index].proposal, self.verdicts)
+
+    @property
+    def rejected(self) -> int | None:
+        """The lowest index whose verdict ends the window: rejected, or not readable."""
+        ended = [i for i, v in self.verdicts.items() if v["status"] in ("reject", "unknown")]
+        return min(ended, default=None)
+
+    def unverified(self, up_to: int) -> int:
+        """Count the proposals up to and with an index that have no verdict yet."""
+        return sum(self.verdict(i) is None for i in range(min(up_to + 1, len(self.cases))))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something in the exchange makes the condition true."""
+        while not condition():
+            await self._changed.wait()
+
+    async def proposals(self) -> AsyncIterator[Case]:
+        """Give every proposal as it comes, until the window is closed or one is rejected."""
+        for place in itertools.count():
+            await self.until(partial(self._something, place))
+            if self.rejected is not None or len(self.cases) == place:
+                return
+            yield self.cases[place]
+
+    def _something(self, place: int) -> bool:
+        return len(self.cases) > place or self.closed or self.rejected is not None
+
+    def _pulse(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Exchanges:
+    """The open exchanges of one built graph, by run and window. No module globals."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int], Exchange] = {}
+        self._failures: dict[str, BaseException] = {}
+
+    def open(self, run: str, window: int, *, judging: bool) -> None:
+        """Open a window's exchange; what an earlier window of the run left is swept."""
+        self.sweep(run)
+        self._open[run, window] = Exchange(judging=judging)
+
+    def get(self, run: str, window: int) -> Exchange | None:
+        """Give a window's exchange, or `None` when it was lost or is closed."""
+        found = self._open.get((run, window))
+        return None if found is None or found.closed else found
+
+    def sweep(self, run: str) -> None:
+        """Drop whatever is open for a run."""
+        for key in [key for key in self._open if key[0] == run]:
+            self._open.pop(key).close()
+
+    def keep_failure(self, key: str, error: BaseException) -> None:
+        """Keep a branch's exception for the next `route` of this process to raise."""
+        self._failures[key] = error
+
+    def take_failure(self, key: str) -> BaseException | None:
+        """Give a kept exception once; a resumed run finds none and tries again."""
+        return self._failures.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._open)

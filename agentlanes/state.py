@@ -1,0 +1,233 @@
+"""Graph state: small, serialisable, typed. No clients, no futures, no classes of our own.
+
+Everything here survives a checkpoint in strict msgpack mode: plain dicts, lists, strings and
+numbers, plus langchain-core's messages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+
+from agentlanes.latency.record import StepRecord
+
+__all__ = [
+    "AgentInput",
+    "AgentOutput",
+    "AgentState",
+    "CommittedCall",
+    "Correction",
+    "Judged",
+    "PlanDict",
+    "PlanStep",
+    "ProposalDict",
+    "Proposed",
+    "Route",
+    "RunInfo",
+    "VerdictDict",
+    "Window",
+]
+
+LaneSet = Literal["act", "reason", "both"]
+
+
+class CommittedCall(TypedDict):
+    """A tool call that is part of the run's outcome, in commit order."""
+
+    tool: str
+    args: dict[str, Any]
+    effect: str
+    result: str
+
+
+class PlanStep(TypedDict):
+    """A step of a plan.
+
+    Attributes:
+        tool: Name of the tool.
+        intent: What the step is for, in words.
+        args: Pinned arguments. A value `{"$step": n, "$path": "a.b"}` refers to the result of the
+            plan's n-th step (from 1), by path.
+    """
+
+    tool: str
+    intent: NotRequired[str]
+    args: dict[str, Any]
+
+
+class PlanDict(TypedDict):
+    """A plan version.
+
+    Attributes:
+        version: From 1, counted in the run.
+        status: `approved` authorises conforming calls; `ended` authorises nothing.
+        steps: The steps, in order.
+        done: How many of them are committed.
+        results: The results of the committed ones, for references.
+    """
+
+    version: int
+    status: Literal["pending", "approved", "ended"]
+    steps: list[PlanStep]
+    done: int
+    results: list[str]
+
+
+class VerdictDict(TypedDict):
+    """What the reason lane, or code, said of a proposal.
+
+    Attributes:
+        status: `approve`; `reject`; `unknown` (a reply that could not be read: no approval);
+            `unavailable` (the lane failed).
+        by: `reason`, `plan`, `code` or `skip`.
+        reason: Why, in words.
+        suggestion: The call the reason lane would make instead.
+    """
+
+    status: Literal["approve", "reject", "unknown", "unavailable"]
+    by: Literal["reason", "plan", "code", "skip"]
+    reason: str
+    suggestion: dict[str, Any] | None
+
+
+class ProposalDict(TypedDict):
+    """Something the act lane wants: a call, a plan, or to finish."""
+
+    index: int
+    kind: Literal["call", "plan", "finish"]
+    tool: str
+    args: dict[str, Any]
+    text: str
+    steps: list[PlanStep]
+    effect: str
+    fenced: bool
+    plan_step: int | None
+    rides_on: int | None
+    result: str | None
+    failed: bool
+    verdict: VerdictDict | None
+    proposed_at: float
+    started_at: float | None
+    ended_at: float | None
+    waited_s: float
+    draft: int | None
+
+
+class Proposed(TypedDict):
+    """What the act branch writes at the end of a window."""
+
+    window: int
+    lost: bool
+    failure: str | None
+    proposals: list[ProposalDict]
+    drafts: list[dict[str, Any]]
+    closed_at: float
+
+
+class Judged(TypedDict):
+    """What the reason branch writes at the end of a window."""
+
+    window: int
+    lost: bool
+    failure: str | None
+    verdicts: dict[str, VerdictDict]
+    calls: list[dict[str, Any]]
+    words: str | None
+
+
+class Correction(TypedDict):
+    """The lowest rejected proposal, for the act lane's next draft."""
+
+    proposal: dict[str, Any]
+    reason: str
+    suggestion: dict[str, Any] | None
+
+
+class Route(TypedDict):
+    """The router's decision for a window."""
+
+    lanes: LaneSet
+    plan: bool
+    profile: str
+    score: float
+    reason: str
+
+
+class Window(TypedDict):
+    """A window: one superstep of act and reason.
+
+    Attributes:
+        id: From 0, counted in the run.
+        run_ahead: Unverified calls allowed in flight in this window.
+        opened_at: Loop time.
+        next: Where `settle` sends the run.
+        fence: The approved call that `effects` runs, if any.
+    """
+
+    id: int
+    run_ahead: int
+    opened_at: float
+    next: Literal["route", "effects", "deliver"]
+    fence: ProposalDict | None
+
+
+class RunInfo(TypedDict):
+    """What is counted in a run, one run a user turn.
+
+    Attributes:
+        uid: Random, made before any effect; the ledger's key starts with it.
+        turn: Id of the user message that began it.
+        windows: Windows opened.
+        corrections: Rejections since the last commit.
+        fenced: Fenced calls so far: the next one's ordinal in the ledger.
+        failure: Id of a lane failure that the next `route` raises.
+        unverified: Calls committed without a verdict.
+    """
+
+    uid: str
+    turn: str
+    windows: int
+    corrections: int
+    fenced: int
+    failure: str | None
+    unverified: int
+
+
+class AgentInput(TypedDict):
+    """Input of an agent."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class AgentOutput(TypedDict):
+    """Output of an agent.
+
+    Attributes:
+        messages: The transcript: committed work only.
+        answer: The final answer.
+        committed: The calls of this user turn, in order.
+        steps: The step records of this user turn.
+        plan: The last plan version, if any.
+    """
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    answer: str
+    committed: list[CommittedCall]
+    steps: list[StepRecord]
+    plan: PlanDict | None
+
+
+class AgentState(AgentOutput):
+    """Everything the state machine carries from node to node."""
+
+    run: RunInfo
+    route: Route
+    window: Window
+    proposed: Proposed | None
+    judged: Judged | None
+    correction: Correction | None
+    carry: list[dict[str, Any]] | None
+    brief: str | None
+    draft_answer: str | None
