@@ -40,7 +40,7 @@ class Reply:
 
     Example:
         >>> Reply(tool_calls=[("get_weather", {"city": "Paris"})]).tokens
-        7
+        8
     """
 
     content: str | None = None
