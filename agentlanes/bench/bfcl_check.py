@@ -13,7 +13,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agentlanes.bench.bfcl_calls import Call, Catalog
 from agentlanes.bench.bfcl_data import CATEGORY, Task, import_from
@@ -105,8 +104,3 @@ class Checker:
         # task's mentions would show in the next one's tweets.
         for method, defaults in self._defaults:
             method.__defaults__ = copy.deepcopy(defaults)
-
-
-def committed_call(item: dict[str, Any]) -> Call:
-    """Read one item of an agent's `committed`."""
-    return Call(item["tool"], item["args"])
