@@ -154,7 +154,14 @@ async def _run(
     exchange = context.exchange
     # The budget of the run is max_steps; the subgraph's own limit only has to be out of its way.
     child = patch_config(config, recursion_limit=10 * parts.limits.max_window + 100)
-    work = asyncio.create_task(subgraph.ainvoke(start, child, context=context, durability="async"))
+    # A subgraph without a checkpointer must not inherit durability="sync": LangGraph 1.2.22 then
+    # waits for a checkpoint that nobody writes (AttributeError).
+    child["configurable"] = {
+        key: value
+        for key, value in (config.get("configurable") or {}).items()
+        if key != "__pregel_durability"
+    }
+    work = asyncio.create_task(subgraph.ainvoke(start, child, context=context))
     stop = asyncio.create_task(exchange.until(lambda: exchange.rejected is not None))
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)

@@ -53,9 +53,11 @@ def effects_node(
             tool=fence["tool"], args=fence["args"], effect=fence["effect"], result=given.text
         )
         update = {
-            "messages": call_messages(
-                number, fence["tool"], fence["args"], given.text, failed=given.failed
-            ),
+            "messages": [
+                *call_messages(
+                    number, fence["tool"], fence["args"], given.text, failed=given.failed
+                )
+            ],
             "committed": [*state["committed"], done],
             "steps": state["steps"] + records,
             "plan": advance_plan(plan, fence, given.text, given.failed),

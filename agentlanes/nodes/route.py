@@ -131,7 +131,8 @@ def _request(messages: list[Any]) -> HumanMessage:
     last: BaseMessage | None = next(
         (m for m in reversed(messages) if isinstance(m, HumanMessage)), None
     )
-    if not isinstance(last, HumanMessage) or not (str(last.text).strip() or last.content):
+    said = last.content.strip() if last is not None and isinstance(last.content, str) else last
+    if not isinstance(last, HumanMessage) or not said:
         raise EmptyInput('give a user message, as in {"messages": [("user", "What is ...?")]}')
     return last
 
