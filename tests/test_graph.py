@@ -290,8 +290,9 @@ async def test_cancelling_leaves_no_task_and_no_exchange() -> None:
     agent = build_agent(oracle.act, oracle.reason, world.tools(), run_ahead=0)
     before = asyncio.all_tasks()
     task = asyncio.create_task(agent.ainvoke(ask()))
-    while not oracle.reason.calls:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while not oracle.reason.calls:  # noqa: ASYNC110 - the scripted model signals nothing
+            await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
