@@ -57,6 +57,10 @@ class Settings:
         offline: `AGENTLANES_OFFLINE=1`: never open a connection for weights or data.
         langsmith_tracing: `LANGSMITH_TRACING` is on.
         hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
+        act_model: `AGENTLANES_ACT_MODEL`, the act lane's model name.
+        act_url: `AGENTLANES_ACT_URL`, the act lane's endpoint.
+        reason_model: `AGENTLANES_REASON_MODEL`.
+        reason_url: `AGENTLANES_REASON_URL`.
     """
 
     openai_api_key: Secret | None = None
@@ -66,6 +70,10 @@ class Settings:
     offline: bool = False
     langsmith_tracing: bool = False
     hf_token: Secret | None = None
+    act_model: str | None = None
+    act_url: str | None = None
+    reason_model: str | None = None
+    reason_url: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -86,6 +94,10 @@ class Settings:
             offline=_truthy(env.get("AGENTLANES_OFFLINE")),
             langsmith_tracing=_truthy(env.get("LANGSMITH_TRACING")),
             hf_token=Secret(token) if token else None,
+            act_model=env.get("AGENTLANES_ACT_MODEL") or None,
+            act_url=env.get("AGENTLANES_ACT_URL") or None,
+            reason_model=env.get("AGENTLANES_REASON_MODEL") or None,
+            reason_url=env.get("AGENTLANES_REASON_URL") or None,
         )
 
 
