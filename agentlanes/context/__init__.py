@@ -1,0 +1,1 @@
+"""What each lane is shown: prompts with stable prefixes, and how long they are."""

@@ -1,0 +1,227 @@
+"""The chat model of a lane: langchain-core's interface over `openai`'s Chat Completions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import PrivateAttr
+
+from agentlanes.config import Secret, Settings
+from agentlanes.errors import ConfigError, MissingKey
+from agentlanes.lanes.clients import Clients
+from agentlanes.lanes.drivers import chunks, chunks_sync, reply, reply_sync
+from agentlanes.lanes.lane import DEFAULT_TIMERS, Lane, LaneRole, Timers
+from agentlanes.lanes.lane_call import LaneCall
+from agentlanes.lanes.request import OPENAI_URL, is_openai, read_tool_choice
+from agentlanes.lanes.translate import safe_url
+
+__all__ = ["LaneChatModel"]
+
+
+class LaneChatModel(BaseChatModel):
+    """Talks to one endpoint as one lane. Made by `Lane.chat_model` or `from_lane`.
+
+    Every reply is streamed on the wire, also for `ainvoke`, so that the times of the first
+    reasoning, content and tool-argument token are measured here. A lane whose endpoint cannot
+    stream says so with `extra_body={"stream": False}`; those three times are then unknown.
+
+    A reply counts only when it is complete and its tool calls are strict JSON. Failures that may go
+    away are tried again, up to `lane.max_attempts` requests, as long as nothing was shown.
+
+    The messages it gives have `tool_calls`, `usage_metadata` (with cached and reasoning tokens),
+    `additional_kwargs["reasoning_content"]`, and in `response_metadata` `model_name`,
+    `finish_reason`, `service_tier`, and `agentlanes_times` (`LaneTimes`).
+
+    Example:
+        >>> from agentlanes.config import Settings
+        >>> lane = Lane("qwen", base_url="http://127.0.0.1:8080/v1")
+        >>> LaneChatModel.from_lane(lane, "act", Settings()).model_name
+        'qwen'
+    """
+
+    model_name: str
+    """The model that is asked for."""
+
+    base_url: str
+    """The endpoint, without credentials."""
+
+    role: LaneRole
+    """`"act"` or `"reason"`."""
+
+    _lane: Lane = PrivateAttr()
+    _url: str = PrivateAttr()
+    _key: Secret | None = PrivateAttr()
+    _timers: Timers = PrivateAttr()
+    _clients: Clients = PrivateAttr()
+
+    @classmethod
+    def from_lane(cls, lane: Lane, role: LaneRole, settings: Settings | None = None) -> Self:
+        """Build the chat model of a lane. No connection is opened.
+
+        Args:
+            lane: The endpoint and its limits.
+            role: Which lane it is; decides the default timers.
+            settings: The environment by default.
+
+        Raises:
+            MissingKey: No key in the lane or the settings, and no `base_url` either.
+            ConfigError: `base_url` is no HTTP URL.
+        """
+        settings = Settings.from_env() if settings is None else settings
+        key = lane.api_key if isinstance(lane.api_key, Secret) else settings.openai_api_key
+        url = lane.base_url or settings.openai_base_url
+        if url is None and key is None:
+            raise MissingKey(
+                f"the {role} lane ({lane.model!r}) has no key: set OPENAI_API_KEY, or give "
+                "Lane(api_key=...), or the base_url of an endpoint that asks for none"
+            )
+        url = url or OPENAI_URL
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"base_url {safe_url(url)!r} of the {role} lane is no HTTP URL; it looks like "
+                "http://127.0.0.1:8080/v1"
+            )
+        model = cls(model_name=lane.model, base_url=safe_url(url), role=role)
+        model._lane, model._url, model._key = lane, url, key
+        model._timers = lane.timers or DEFAULT_TIMERS[role]
+        model._clients = Clients(url, key, model._timers)
+        return model
+
+    @property
+    def lane(self) -> Lane:
+        """The lane this model talks for."""
+        return self._lane
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened in the running loop."""
+        await self._clients.aclose()
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | dict[str, Any] | bool | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offer tools to the model, in the lane's `tool_format`.
+
+        Args:
+            tools: The tools.
+            tool_choice: `"auto"`, `"none"`, `"required"` or `"any"`, or a tool's name.
+            strict: Whether the endpoint is to enforce the tools' schemas.
+            **kwargs: Further fields of the request.
+        """
+        wire = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        choice = read_tool_choice(tool_choice)
+        if choice is not None:
+            kwargs["tool_choice"] = choice
+        return self.bind(tools=wire, **kwargs)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._call(messages, stop, kwargs, asyncio.get_running_loop().time())
+        message = await reply(self._clients, call)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = self._call(messages, stop, kwargs, asyncio.get_running_loop().time())
+        async with aclosing(chunks(self._clients, call)) as source:
+            async for chunk in source:
+                yield ChatGenerationChunk(message=chunk)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._call(messages, stop, kwargs, time.monotonic())
+        message = reply_sync(self._clients, call)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call = self._call(messages, stop, kwargs, time.monotonic())
+        with closing(chunks_sync(self._clients, call)) as source:
+            for chunk in source:
+                yield ChatGenerationChunk(message=chunk)
+
+    def _call(
+        self,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str] | None,
+        options: Mapping[str, Any],
+        now: float,
+    ) -> LaneCall:
+        return LaneCall(
+            self._lane,
+            timers=self._timers,
+            base_url=self._url,
+            key=self._key,
+            messages=messages,
+            stop=stop,
+            options=options,
+            now=now,
+        )
+
+    def get_num_tokens(self, text: str) -> int:
+        """Count the tokens of a text, or estimate them where no vocabulary is at hand."""
+        from agentlanes.context.tokens import count_tokens
+
+        return count_tokens(text, self.model_name).tokens
+
+    @property
+    def _llm_type(self) -> str:
+        return "agentlanes-lane"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "model_name": self.model_name,
+            "base_url": self.base_url,
+            "role": self.role,
+            "tool_format": self._lane.tool_format,
+            "temperature": self._lane.temperature,
+            "max_tokens": self._lane.max_tokens,
+            "reasoning_effort": self._lane.reasoning_effort,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = "openai" if is_openai(self._url) else "openai-compatible"
+        params["ls_model_name"] = self.model_name
+        if self._lane.temperature is not None:
+            params.setdefault("ls_temperature", self._lane.temperature)
+        if self._lane.max_tokens is not None:
+            params.setdefault("ls_max_tokens", self._lane.max_tokens)
+        return params

@@ -1,0 +1,145 @@
+"""HTTP clients of a lane: one for each event loop, closed when the loop ends."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import threading
+import weakref
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from agentlanes.config import Secret
+from agentlanes.lanes.lane import Timers
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+__all__ = ["Clients"]
+
+_PLACEHOLDER = "no-key"  # endpoints that ask for no key ignore it; the SDK wants one
+
+
+class Clients:
+    """The clients that talk to one endpoint. Connections are made on first use.
+
+    An `AsyncOpenAI` client belongs to the event loop that it was first used in, so there is one for
+    each running loop. It is closed by `aclose`, or when its loop shuts its asynchronous generators
+    down (`asyncio.run` and `asyncio.Runner` do), or when this object is dropped, so that no socket
+    is left to the garbage collector.
+
+    Args:
+        base_url: The endpoint.
+        key: The key, if it asks for one.
+        timers: Connect and total bound the SDK's own timeouts, which are a safety net only.
+    """
+
+    def __init__(self, base_url: str, key: Secret | None, timers: Timers) -> None:
+        # Loading these takes the better part of a second, and reads files: better while an agent is
+        # built than in the event loop, on its first call.
+        import openai  # noqa: F401
+
+        _ssl_context()
+        self._base_url = base_url
+        self._key = key
+        self._timers = timers
+        self._open: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
+        ] = weakref.WeakKeyDictionary()
+        self._sync: openai.OpenAI | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "Clients()"
+
+    async def acquire(self) -> openai.AsyncOpenAI:
+        """Give the client of the running loop."""
+        loop = asyncio.get_running_loop()
+        found = self._open.get(loop)
+        if found is not None:
+            return found[0]
+        for other in [known for known in self._open if known.is_closed()]:
+            self._open.pop(other, None)  # its pool holds the loop, so it would never go by itself
+        client = self._build_async()
+        closer = _close_with_loop(client)
+        self._open[loop] = (client, closer)
+        # Starting the generator is what makes the loop know it, and close it at its own end. It
+        # does not suspend: two tasks never see the loop without its client.
+        await anext(closer)
+        return client
+
+    def acquire_sync(self) -> openai.OpenAI:
+        """Give the client for callers without an event loop; it may be shared by threads."""
+        with self._lock:
+            if self._sync is None:
+                self._sync = self._build_sync()
+                weakref.finalize(self, self._sync.close)
+            return self._sync
+
+    async def aclose(self) -> None:
+        """Close the running loop's client and the synchronous one. Both may be used again."""
+        found = self._open.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found[1].aclose()
+        with self._lock:
+            sync, self._sync = self._sync, None
+        if sync is not None:
+            sync.close()
+
+    def _build_async(self) -> openai.AsyncOpenAI:
+        import openai
+
+        return openai.AsyncOpenAI(
+            api_key=self._reveal(),
+            base_url=self._base_url,
+            max_retries=0,  # the lane client owns all retries
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=self._timeout(self._timers.total_s), verify=_ssl_context()
+            ),
+        )
+
+    def _build_sync(self) -> openai.OpenAI:
+        import openai
+
+        # Without a loop nothing can interrupt a read but its own timeout.
+        read_s = min(
+            self._timers.total_s, max(self._timers.first_token_s, self._timers.progress_s)
+        )
+        return openai.OpenAI(
+            api_key=self._reveal(),
+            base_url=self._base_url,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(
+                timeout=self._timeout(read_s), verify=_ssl_context()
+            ),
+        )
+
+    def _reveal(self) -> str:
+        return _PLACEHOLDER if self._key is None else self._key.reveal()
+
+    def _timeout(self, read_s: float) -> httpx2.Timeout:
+        import httpx2
+
+        return httpx2.Timeout(
+            connect=self._timers.connect_s,
+            read=read_s,
+            write=self._timers.total_s,
+            pool=self._timers.total_s,
+        )
+
+
+async def _close_with_loop(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await client.close()
+
+
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    # 25 ms each on a slow core, and the same for every client
+    import httpx2
+
+    return httpx2.create_ssl_context()

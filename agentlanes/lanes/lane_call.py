@@ -1,0 +1,278 @@
+"""One call of a lane, without its I/O: the request, the attempts, the times, the message.
+
+The asynchronous and the synchronous driver in `chat_model` both run this, so nothing that decides
+anything exists twice. Times are seconds of whatever monotonic clock the driver has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
+
+from agentlanes.config import Secret
+from agentlanes.errors import DeadlineExceeded, LaneError, MalformedReply
+from agentlanes.lanes import tool_json
+from agentlanes.lanes.lane import Lane, Timers
+from agentlanes.lanes.request import build_body, parameterless
+from agentlanes.lanes.retry import AttemptFailed, retry_policy
+from agentlanes.lanes.stream import Delta, Reply, ReplyBuilder
+from agentlanes.lanes.translate import Asked, safe_url, translate
+from agentlanes.latency.record import TIMES_KEY, LaneTimes
+
+__all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]
+
+
+class LaneCall:
+    """One call and the attempt that is under way.
+
+    Args:
+        lane: The lane.
+        timers: Its stream timers.
+        base_url: Where it is.
+        key: Its key.
+        messages: The conversation.
+        stop: Sequences that end the reply.
+        options: What was bound to the model or given with the call.
+        now: The time.
+
+    Attributes:
+        body: The request body.
+        streams: Whether the reply is streamed on the wire.
+        surfaces: Whether the deltas can be shown as they come.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        timers: Timers,
+        base_url: str,
+        key: Secret | None,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str] | None,
+        options: Mapping[str, Any],
+        now: float,
+    ) -> None:
+        self.body = build_body(lane, base_url, messages, stop=stop, options=options)
+        tools: Sequence[Mapping[str, Any]] = options.get("tools") or ()
+        self._timers = timers
+        self._max_attempts = lane.max_attempts
+        self._as_json = lane.tool_format == "json" and bool(
+            tool_json.offered(tools, options.get("tool_choice"))
+        )
+        self.streams = bool(self.body.get("stream"))
+        self.surfaces = self.streams and not self._as_json
+        self._no_arguments = parameterless(tools)
+        self._asked = Asked(
+            model=lane.model,
+            base_url=safe_url(base_url),
+            key=key,
+            sent_tools="tools" in self.body,
+            attempts=0,
+        )
+        self._started = now
+        self.begin(now, attempts=0)
+
+    def begin(self, now: float, *, attempts: int | None = None) -> None:
+        """Start an attempt; what the one before it gave is dropped."""
+        made = self._asked.attempts + 1 if attempts is None else attempts
+        self._asked = replace(self._asked, attempts=made)
+        self._builder = ReplyBuilder(
+            model=self._asked.model, no_arguments=self._no_arguments
+        )
+        self._begun = False
+        self._marks: dict[str, float] = {}
+        self._ends = now + self._timers.total_s
+        self._stalls = now + self._timers.first_token_s if self.streams else self._ends
+
+    def retry_policy(self) -> dict[str, Any]:
+        """Give the arguments of the tenacity engine."""
+        return retry_policy(max_attempts=self._max_attempts, total_s=self._timers.total_s)
+
+    @property
+    def deadline(self) -> float:
+        """When the attempt is to be given up if nothing more is heard."""
+        return min(self._ends, self._stalls)
+
+    def opened(self, content_type: str | None) -> None:
+        """Note that the endpoint has begun to answer.
+
+        Raises:
+            MalformedReply: The body is no event stream.
+        """
+        self._begun = True
+        kind = (content_type or "").partition(";")[0].strip().lower()
+        if kind and kind != "text/event-stream":
+            raise MalformedReply(
+                f"{self._asked.base_url} sent {kind} where an event stream was asked for; if it "
+                'cannot stream, use Lane(extra_body={"stream": False})'
+            )
+
+    def feed(self, chunk: object, now: float) -> Delta | None:
+        """Take one chunk of the stream; an empty one does not count as progress."""
+        delta = self._builder.feed(chunk)
+        if delta is not None:
+            self.resumed(now)
+            self._mark(delta, now)
+        return delta
+
+    def feed_whole(self, body: object) -> None:
+        """Take the body of a reply that was not streamed."""
+        self._builder.feed_whole(body)
+
+    def resumed(self, now: float) -> None:
+        """Note that the next delta is awaited from now on."""
+        self._stalls = now + self._timers.progress_s
+
+    def overdue(self, now: float) -> DeadlineExceeded:
+        """Say which timer ran out."""
+        timers = self._timers
+        if now >= self._ends or not self.streams:
+            what = f"gave no complete reply within {timers.total_s:g} s"
+        elif self._marks:
+            what = f"gave nothing more for {timers.progress_s:g} s"
+        else:
+            what = f"gave no first token within {timers.first_token_s:g} s"
+        return DeadlineExceeded(
+            f"{self._asked.base_url} {what}; raise the lane's timers, or lower max_tokens or the "
+            "reasoning effort"
+        )
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn whatever goes wrong with the attempt into `AttemptFailed`."""
+        failed: AttemptFailed | None
+        try:
+            yield
+        except AttemptFailed:
+            raise
+        except LaneError as error:
+            error.model, error.attempts = self._asked.model, self._asked.attempts
+            failed = AttemptFailed(error)
+        except Exception as error:
+            failed = translate(error, self._asked, begun=self._begun)
+            if failed is None:
+                raise
+        else:
+            return
+        # The SDK's exception may quote the key that an endpoint echoed: it is not chained.
+        raise failed from None
+
+    def message(self, now: float) -> AIMessage:
+        """Give the complete reply as a message.
+
+        Raises:
+            LaneError: The reply is not complete or not usable.
+        """
+        reply = self._builder.finish()
+        if self._as_json:
+            reply = self._read_json(reply)
+        extra = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
+        return AIMessage(
+            content=reply.content,
+            tool_calls=list(reply.tool_calls),
+            additional_kwargs=extra,
+            usage_metadata=reply.usage,
+            response_metadata=self._metadata(reply, now),
+        )
+
+    def _metadata(self, reply: Reply, now: float) -> dict[str, Any]:
+        times = LaneTimes(
+            model=reply.model,
+            tier=reply.service_tier,
+            queue_ms=None,
+            first_reasoning_ms=self._marks.get("reasoning"),
+            first_content_ms=self._marks.get("content"),
+            first_tool_arg_ms=self._marks.get("args"),
+            duration_ms=self._since(now),
+            attempts=self._asked.attempts,
+        )
+        return {
+            "model_name": reply.model or self._asked.model,
+            "finish_reason": reply.finish_reason,
+            "service_tier": reply.service_tier,
+            "reply_id": reply.id,
+            TIMES_KEY: times,
+        }
+
+    def _mark(self, delta: Delta, now: float) -> None:
+        if delta.reasoning:
+            self._first("reasoning", now)
+        if any(call.args for call in delta.calls):
+            self._first("args", now)
+        if delta.content and not self._as_json:
+            self._first("content", now)
+        elif delta.content and not self._marks.keys() & {"args", "content"}:
+            self._first("json", now)  # keeps the stall timer on progress, not on first token
+            kind = tool_json.opened(self._builder.text)
+            if kind is not None:
+                self._first("args" if kind == "args" else "content", now)
+
+    def _first(self, what: str, now: float) -> None:
+        self._marks.setdefault(what, self._since(now))
+
+    def _since(self, now: float) -> float:
+        return round((now - self._started) * 1000, 3)
+
+    def _read_json(self, reply: Reply) -> Reply:
+        try:
+            said = tool_json.parse(reply.content)
+        except ValueError as error:
+            raise MalformedReply(
+                f"{self._asked.model!r} did not keep to the JSON format for tool calls: {error}. "
+                "Give the lane worked examples, or check that the endpoint enforces "
+                "response_format"
+            ) from None
+        if isinstance(said, str):
+            return replace(reply, content=said)
+        return replace(reply, content="", tool_calls=(said,))
+
+
+def as_chunk(delta: Delta) -> AIMessageChunk:
+    """Give a delta as a message chunk."""
+    return AIMessageChunk(
+        content=delta.content,
+        additional_kwargs={"reasoning_content": delta.reasoning} if delta.reasoning else {},
+        tool_call_chunks=[
+            ToolCallChunk(
+                index=call.index, id=call.id, name=call.name, args=call.args, type="tool_call_chunk"
+            )
+            for call in delta.calls
+        ],
+    )
+
+
+def last_chunk(message: AIMessage) -> AIMessageChunk:
+    """Give what ends a stream of chunks: everything of the message but what was streamed."""
+    return AIMessageChunk(
+        content="",
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
+    )
+
+
+def whole_chunk(message: AIMessage) -> AIMessageChunk:
+    """Give a message as the only chunk of a stream."""
+    return AIMessageChunk(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        tool_call_chunks=[
+            ToolCallChunk(
+                index=at,
+                id=call["id"],
+                name=call["name"],
+                args=json.dumps(call["args"], ensure_ascii=False),
+                type="tool_call_chunk",
+            )
+            for at, call in enumerate(message.tool_calls)
+        ],
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
+    )

@@ -1,0 +1,116 @@
+"""Request bodies, made from langchain messages and what is bound to the model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.utils import convert_to_openai_messages
+
+from agentlanes.lanes import tool_json
+from agentlanes.lanes.lane import Lane
+
+__all__ = ["OPENAI_URL", "build_body", "is_openai", "parameterless", "read_tool_choice"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+def build_body(
+    lane: Lane,
+    base_url: str,
+    messages: Sequence[BaseMessage],
+    *,
+    stop: Sequence[str] | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Make the body of one request.
+
+    The lane's settings come first, then its `extra_body`, then what the call itself asks for; a
+    later one wins, and `None` takes a field away. The same arguments give the same bytes.
+
+    Args:
+        lane: Whose settings to use.
+        base_url: Where the request goes; OpenAI's own has another name for the token cap.
+        messages: The conversation.
+        stop: Sequences that end the reply.
+        options: What was bound to the model or given with the call.
+    """
+    cap = "max_completion_tokens" if is_openai(base_url) else "max_tokens"
+    body: dict[str, Any] = {
+        "model": lane.model,
+        "messages": [],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": lane.temperature,
+        cap: lane.max_tokens,
+        "reasoning_effort": lane.reasoning_effort,
+        "service_tier": lane.service_tier,
+    }
+    body.update(lane.extra_body)
+    for key, value in options.items():
+        if key != "stream":  # langchain's word for its own API; the wire is the lane's business
+            body[cap if key == "max_tokens" else key] = value
+    if stop:
+        body["stop"] = list(stop)
+    if not body.get("tools"):
+        for key in ("tools", "tool_choice", "parallel_tool_calls"):
+            body.pop(key, None)
+    if lane.tool_format == "json":
+        _as_json(lane, body, messages)
+    else:
+        body["messages"] = _wire(messages)
+    if not body.get("stream"):
+        body.pop("stream_options", None)
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def is_openai(base_url: str) -> bool:
+    """Tell whether a URL is OpenAI's own endpoint."""
+    host = urlsplit(base_url).hostname or ""
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def parameterless(tools: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Give the names of the tools that can be called without arguments."""
+    functions = [tool.get("function") or {} for tool in tools]
+    return frozenset(
+        str(function.get("name"))
+        for function in functions
+        if not (function.get("parameters") or {}).get("required")
+    )
+
+
+def read_tool_choice(choice: object) -> object:
+    """Turn langchain's words for a tool choice into the protocol's.
+
+    Example:
+        >>> read_tool_choice("any")
+        'required'
+        >>> read_tool_choice("get_weather")
+        {'type': 'function', 'function': {'name': 'get_weather'}}
+    """
+    if choice is True or choice == "any":
+        return "required"
+    if isinstance(choice, str) and choice not in ("auto", "none", "required"):
+        return {"type": "function", "function": {"name": choice}}
+    return choice or None
+
+
+def _as_json(lane: Lane, body: dict[str, Any], messages: Sequence[BaseMessage]) -> None:
+    tools, choice = body.pop("tools", None), body.pop("tool_choice", None)
+    body.pop("parallel_tool_calls", None)
+    offered = tool_json.offered(tools or (), choice)
+    section = tool_json.section(offered, lane.examples) if offered else None
+    body["messages"] = tool_json.render(_wire(messages), section)
+    if offered and lane.structured == "json_schema":
+        body.setdefault("response_format", tool_json.response_format(offered))
+
+
+def _wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    wire = cast("list[dict[str, Any]]", convert_to_openai_messages(list(messages)))
+    for message in wire:
+        if message["role"] == "tool":
+            message.pop("name", None)  # no field of the protocol; some endpoints refuse it
+    return wire
