@@ -3,7 +3,7 @@
 from agentlanes.nodes.act import act_node, build_act_graph
 from agentlanes.nodes.deliver import deliver_node
 from agentlanes.nodes.effects import effects_node
-from agentlanes.nodes.judge import MatchJudge, ModelJudge
+from agentlanes.nodes.judge import MatchJudge, ModelJudge, SolutionJudge
 from agentlanes.nodes.parts import Check, Judge, Judgement, Limits, Parts
 from agentlanes.nodes.reason import reason_node
 from agentlanes.nodes.route import branches, route_node
@@ -17,6 +17,7 @@ __all__ = [
     "MatchJudge",
     "ModelJudge",
     "Parts",
+    "SolutionJudge",
     "act_node",
     "branches",
     "build_act_graph",

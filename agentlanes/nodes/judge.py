@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from agentlanes.context.prompts import draft_prompt, judge_prompt
+from agentlanes.context.prompts import draft_prompt, judge_prompt, words_prompt
 from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import ask, ask_for, lane_config
 from agentlanes.nodes.parts import Judgement
@@ -17,7 +19,9 @@ from agentlanes.plan import VERDICT_SCHEMA, approve, canonical, read_verdict, re
 from agentlanes.speculation.exchange import Case, subject
 from agentlanes.state import VerdictDict
 
-__all__ = ["MatchJudge", "ModelJudge"]
+__all__ = ["MatchJudge", "ModelJudge", "SolutionJudge"]
+
+_KEPT = 256  # solutions kept for turns that go on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +95,45 @@ class MatchJudge:
                 verdict=reject("reason", "another call is due", suggestion), calls=facts
             )
         return Judgement(verdict=reject("reason", "nothing more is to be done"), calls=facts)
+
+
+@dataclass(slots=True, kw_only=True)
+class SolutionJudge:
+    """Has the reason lane work the request out in free words, once, and lets code compare.
+
+    For models that solve problems better than they judge other people's solutions: small ones do
+    (see docs/local-models.md). The solution is begun with the first proposal of a user turn, so
+    it is worked out while the act lane reads on; every proposal of the turn waits for it.
+
+    Attributes:
+        model: The reason lane's chat model.
+        compare: Says what is wrong with a proposal given the solution, as a verdict. Pure.
+        system_prompt: Instructions for the solution.
+
+    Example:
+        >>> from agentlanes.plan import approve, reject
+        >>> def compare(words, case):
+        ...     return approve("code") if "42" in words else reject("code", "not worked out")
+    """
+
+    model: BaseChatModel
+    compare: Callable[[str, Case], VerdictDict]
+    system_prompt: str | None = None
+    _solved: dict[str, str] = field(default_factory=dict)
+    _solving: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    async def judge(self, case: Case, config: RunnableConfig) -> Judgement:
+        """Solve the turn's request unless that is done, then compare."""
+        request = [m for m in case.transcript if isinstance(m, HumanMessage)][-1:]
+        key = str(request[0].text) if request else ""
+        calls: tuple[dict[str, Any], ...] = ()
+        async with self._solving.setdefault(key, asyncio.Lock()):
+            if key not in self._solved:
+                messages = words_prompt(self.system_prompt, request)
+                reply = await ask(self.model, messages, lane_config(config, "reason", "solution"))
+                self._solved[key] = str(reply.message.text)
+                if len(self._solved) > _KEPT:
+                    oldest = next(iter(self._solved))
+                    del self._solved[oldest], self._solving[oldest]
+                calls = (reply.facts("reason"),)
+        return Judgement(verdict=self.compare(self._solved[key], case), calls=calls)

@@ -18,7 +18,10 @@ from langgraph.errors import GraphBubbleUp
 from agentlanes.errors import InvalidTool, NotApplied
 from agentlanes.speculation.effects import Effect, effect_of
 
-__all__ = ["BoundTool", "ToolResult", "bind_tools"]
+__all__ = ["KEY_ARGUMENT", "BoundTool", "ToolResult", "bind_tools"]
+
+
+KEY_ARGUMENT = "idempotency_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class BoundTool:
         schema: JSON schema of its arguments, as the lanes see it.
         description: What it is for, as the lanes see it.
         is_async: Whether a call can be cancelled.
+        takes_key: Whether it has an injected argument `idempotency_key`.
         timeout_s: Bound on a call.
         max_chars: Bound on the result's text.
     """
@@ -57,6 +61,7 @@ class BoundTool:
     schema: dict[str, Any]
     description: str
     is_async: bool
+    takes_key: bool
     timeout_s: float | None
     max_chars: int
 
@@ -75,7 +80,13 @@ class BoundTool:
         return {"tool": self.name, "description": self.description, "args": self.schema}
 
     def refuse(self, args: Mapping[str, Any]) -> str | None:
-        """Say what is wrong with arguments, or `None`."""
+        """Say what is wrong with arguments, or `None`.
+
+        An argument the lanes are not shown is refused too: it is the library's to fill in.
+        """
+        hidden = [name for name in args if name not in (self.schema.get("properties") or {})]
+        if hidden and not self.schema.get("additionalProperties"):
+            return f"{hidden[0]}: the tool has no such argument"
         for error in Draft202012Validator(self.schema).iter_errors(args):
             where = "/".join(map(str, error.absolute_path)) or "arguments"
             return f"{where}: {error.message[:300]}"
@@ -86,10 +97,13 @@ class BoundTool:
     ) -> ToolResult:
         """Run the tool once and never raise for what the tool raises.
 
+        `call_id` is also the idempotency key of a tool that takes one.
+
         A synchronous call that has started is waited for even when the caller is cancelled: it
         is never left running behind the window's back.
         """
-        call = {"name": self.name, "args": dict(args), "id": call_id, "type": "tool_call"}
+        given_args = {**args, KEY_ARGUMENT: call_id} if self.takes_key else dict(args)
+        call = {"name": self.name, "args": given_args, "id": call_id, "type": "tool_call"}
         work = asyncio.ensure_future(self.tool.ainvoke(call, config))
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -140,12 +154,15 @@ def bind_tools(
         if tool.name in bound:
             raise InvalidTool(f"two tools are named {tool.name!r}; rename one")
         function = convert_to_openai_tool(tool)["function"]
+        schema = function.get("parameters") or {"type": "object", "properties": {}}
         bound[tool.name] = BoundTool(
             tool=tool,
             effect=declared,
-            schema=function.get("parameters") or {"type": "object", "properties": {}},
+            schema=schema,
             description=function.get("description") or "",
             is_async=_is_async(tool),
+            takes_key=KEY_ARGUMENT in tool.get_input_jsonschema().get("properties", {})
+            and KEY_ARGUMENT not in schema.get("properties", {}),
             timeout_s=timeout_s,
             max_chars=max_chars,
         )
