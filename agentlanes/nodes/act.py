@@ -61,6 +61,7 @@ class ActContext:
 
     Attributes:
         exchange: The window's exchange.
+        window: The window's id, for events.
         route: The router's decision for the window.
         run_ahead: Unverified proposals allowed in flight.
         correction: What was rejected last, for the first draft.
@@ -72,6 +73,7 @@ class ActContext:
     """
 
     exchange: Exchange
+    window: int
     route: Route
     run_ahead: int
     correction: Correction | None
@@ -120,6 +122,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             return {"proposed": _lost(window["id"])}
         context = ActContext(
             exchange=exchange,
+            window=window["id"],
             route=state["route"],
             run_ahead=window["run_ahead"],
             correction=state.get("correction"),

@@ -12,6 +12,7 @@ from langgraph.errors import GraphBubbleUp
 
 from agentlanes.context.prompts import call_messages
 from agentlanes.nodes.drafting import new_proposal
+from agentlanes.nodes.events import announce, tool_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.plan import approve, conforms, fully_pinned, reject
 from agentlanes.speculation.exchange import Case, Exchange
@@ -104,6 +105,7 @@ def _propose(
         exchange.decide(proposal["index"], approve("plan"))
     elif skips and not exchange.judging:
         exchange.decide(proposal["index"], approve("skip"))
+    announce(context, proposal)
     return proposal
 
 
@@ -131,6 +133,7 @@ async def _run_ahead(
         return
     started = clock()
     proposal["started_at"], proposal["waited_s"] = started, started - ready
+    context.emit(tool_event(context.window, index, "started", ahead=True))
     try:
         given = await parts.tools[proposal["tool"]].run(proposal["args"], config, f"ahead_{index}")
     except GraphBubbleUp:
@@ -141,6 +144,7 @@ async def _run_ahead(
         proposal["fenced"] = True
         return
     proposal["result"], proposal["failed"] = given.text, given.failed
+    context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
 
 
 def _after(

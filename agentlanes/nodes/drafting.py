@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import draft_prompt, plan_prompt
 from agentlanes.lanes.call import LaneReply, ask, ask_for, lane_config
+from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
 from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
 from agentlanes.speculation.exchange import Case
@@ -56,6 +57,7 @@ async def _draft_plan(
     steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
     proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(context, reply))
     context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))
+    announce(context, proposal)
     plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
     return {"plan": plan, "at": 0, "riding": proposal["index"], "results": [], "first": False}
 
@@ -117,6 +119,7 @@ def _finish(
             exchange.decide(proposal["index"], approve("skip"))
         else:
             context.leftover.append({"finish": True, "text": text})
+    announce(context, proposal)
     return {"pending": [], "done": True, "first": False}
 
 

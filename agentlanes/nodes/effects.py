@@ -14,6 +14,7 @@ from langgraph.types import Command
 from agentlanes.context.prompts import call_messages
 from agentlanes.errors import LedgerMismatch, NeedsIntervention, NotApplied
 from agentlanes.nodes.calls import count_calls
+from agentlanes.nodes.events import tool_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import event, numbered, record_of
 from agentlanes.nodes.settle import advance_plan
@@ -36,7 +37,11 @@ def effects_node(
         key = effect_key(run["uid"], run["fenced"])
         clock = asyncio.get_running_loop().time
         started = clock()
+        window = state["window"]["id"]
+        runtime.stream_writer(tool_event(window, fence["index"], "started", ahead=False))
         given = await _once(parts, fence, key, plan["version"] if plan else None, config)
+        ok = not given.failed
+        runtime.stream_writer(tool_event(window, fence["index"], "ended", ahead=False, ok=ok))
         record = record_of(
             state,
             node="effects",

@@ -8,10 +8,12 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
 
 from agentlanes.context.prompts import words_prompt
 from agentlanes.errors import LaneError
 from agentlanes.lanes.call import ask, lane_config
+from agentlanes.nodes.events import Emit, verdict_event
 from agentlanes.nodes.parts import Judgement, Node, Parts
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import AgentState, Judged, VerdictDict
@@ -26,14 +28,20 @@ def reason_node(
 ) -> Node:
     """Make the `reason` node."""
 
-    async def reason(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+    async def reason(
+        state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
+    ) -> dict[str, Any]:
         window, run = state["window"], state["run"]
         if state["route"]["lanes"] == "reason":
             return {"judged": await _words(parts, state, config)}
         exchange = parts.exchanges.get(run["uid"], window["id"])
         if exchange is None:
             return {"judged": _judged(window["id"], lost=True)}
-        calls = await _judge_window(parts, exchange, config)
+
+        def emit(index: int, verdict: VerdictDict) -> None:
+            runtime.stream_writer(verdict_event(window["id"], index, verdict))
+
+        calls = await _judge_window(parts, exchange, config, emit)
         verdicts = {str(index): verdict for index, verdict in exchange.verdicts.items()}
         return {"judged": _judged(window["id"], verdicts=verdicts, calls=calls)}
 
@@ -41,7 +49,7 @@ def reason_node(
 
 
 async def _judge_window(
-    parts: Parts, exchange: Exchange, config: RunnableConfig
+    parts: Parts, exchange: Exchange, config: RunnableConfig, emit: Emit
 ) -> list[dict[str, Any]]:
     """Judge until the window closes; give the facts of the lane calls that counted."""
     judging: Judging = {}
@@ -49,7 +57,9 @@ async def _judge_window(
         async for case in exchange.proposals():
             index = case.proposal["index"]
             if case.proposal["rides_on"] is None and index not in exchange.verdicts:
-                judging[index] = asyncio.create_task(_judge_one(parts, exchange, case, config))
+                judging[index] = asyncio.create_task(
+                    _judge_one(parts, exchange, case, config, emit)
+                )
         await _settle_verdicts(exchange, judging)
     finally:
         for task in judging.values():
@@ -77,7 +87,7 @@ async def _settle_verdicts(exchange: Exchange, judging: Judging) -> None:
 
 
 async def _judge_one(
-    parts: Parts, exchange: Exchange, case: Case, config: RunnableConfig
+    parts: Parts, exchange: Exchange, case: Case, config: RunnableConfig, emit: Emit
 ) -> list[dict[str, Any]]:
     index = case.proposal["index"]
     try:
@@ -94,6 +104,7 @@ async def _judge_one(
             )
         )
     exchange.decide(index, judgement.verdict)
+    emit(index, judgement.verdict)
     return [{**facts, "index": index} for facts in judgement.calls]
 
 

@@ -17,6 +17,7 @@ from agentlanes.context.prompts import call_messages
 from agentlanes.errors import VerdictUnavailable
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
+from agentlanes.nodes.events import settled_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import event, numbered, window_records
 from agentlanes.speculation.exchange import subject, verdict_on
@@ -70,6 +71,7 @@ def settle_node(
         settled = _read_off(state, proposed, _verdicts(state, proposed))
         records = window_records(state["route"], proposed, judged, settled.fates, window["id"])
         records = numbered(state, records)
+        runtime.stream_writer(settled_event(window["id"], settled.fates))
         for record in records:
             runtime.stream_writer(event(record))
         carry = state.get("carry")

@@ -1,0 +1,78 @@
+"""Events that the nodes send to LangGraph's custom stream, next to the step records.
+
+They say what goes on while it goes on: what is proposed, which tools run, what the verdicts are,
+and what became of each proposal when its window is settled. Proposals are numbered within their
+window, from 0. A stream writer does nothing when nobody streams, so events are plain dicts made
+on the spot. What is not settled is provisional: a later verdict may discard it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from agentlanes.state import ProposalDict, VerdictDict
+
+if TYPE_CHECKING:
+    from agentlanes.nodes.act import ActContext
+
+__all__ = ["Emit", "announce", "proposal_event", "settled_event", "tool_event", "verdict_event"]
+
+Emit = Callable[[int, VerdictDict], None]
+"""Says that the proposal at an index has this verdict."""
+
+_SHOWN = ("index", "kind", "tool", "args", "text", "steps", "effect", "fenced", "rides_on")
+
+
+def announce(context: ActContext, proposal: ProposalDict) -> None:
+    """Send a proposal, and its verdict where code has given one on the spot."""
+    context.emit(proposal_event(context.window, proposal))
+    verdict = context.exchange.verdicts.get(proposal["index"])
+    if verdict is not None:
+        context.emit(verdict_event(context.window, proposal["index"], verdict))
+
+
+def proposal_event(window: int, proposal: ProposalDict) -> dict[str, Any]:
+    """Say that something is proposed; `drafted` if a model was asked for it, not a plan's step."""
+    return {
+        "type": "agentlanes.proposal",
+        "window": window,
+        **{key: value for key, value in proposal.items() if key in _SHOWN},
+        "drafted": proposal["draft"] is not None,
+    }
+
+
+def verdict_event(window: int, index: int, verdict: VerdictDict) -> dict[str, Any]:
+    """Say what the verdict on a proposal is."""
+    return {"type": "agentlanes.verdict", "window": window, "index": index, **verdict}
+
+
+def tool_event(
+    window: int, index: int, status: Literal["started", "ended"], *, ahead: bool, ok: bool = True
+) -> dict[str, Any]:
+    """Say that a call starts or has ended.
+
+    Args:
+        window: The window.
+        index: The proposal.
+        status: What happened.
+        ahead: Whether it runs inside the window; a fenced call runs once that is settled.
+        ok: Whether it ended without an error.
+    """
+    return {
+        "type": "agentlanes.tool",
+        "window": window,
+        "index": index,
+        "status": status,
+        "ahead": ahead,
+        "ok": ok,
+    }
+
+
+def settled_event(window: int, fates: Mapping[int, str]) -> dict[str, Any]:
+    """Say what became of a window's proposals, in order.
+
+    Outcomes are those of step records: `committed`, `discarded`, `fenced`, `skipped`.
+    """
+    outcomes = [fates[index] for index in sorted(fates)]
+    return {"type": "agentlanes.settled", "window": window, "outcomes": outcomes}
