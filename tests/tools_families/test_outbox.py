@@ -35,7 +35,7 @@ def test_a_mail_is_one_complete_file(tmp_path):
     assert mail["From"] == "bot@example.org"
     assert [a.addr_spec for a in mail["To"].addresses] == ["ann@example.org", "bob@example.org"]
     assert mail["Subject"] == "Grüße ✓"
-    assert mail.get_content() == "Tschüß\nß\n"
+    assert mail.get_content().splitlines() == ["Tschüß", "ß"]
     assert os.listdir(outbox.folder) == [path.name]  # noqa: PTH208 - hidden files count here
 
 
