@@ -7,10 +7,9 @@ import pytest
 from agentlanes_tools import Outbox
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agentlanes.errors import NotApplied
+from agentlanes.nodes.tooling import bind_tools
 from agentlanes.speculation.effects import effect_of
 
 MAIL = {"to": "ann@example.org", "subject": "Hello", "body": "First line\nSecond line\n"}
@@ -139,12 +138,21 @@ def test_no_text_adds_a_header(tmp_path, subject, body):
     assert mail["To"] == "ann@example.org"
 
 
-def test_the_key_is_hidden_from_the_model_and_its_schema_refuses_it(tmp_path):
-    tool = Outbox(tmp_path).send_email
-    schema = convert_to_openai_tool(tool)["function"]["parameters"]
-    assert set(schema["properties"]) == {"to", "subject", "body"}
-    assert sorted(schema["required"]) == ["body", "subject", "to"]
-    assert not Draft202012Validator(schema).is_valid({**MAIL, "idempotency_key": "mine"})
+async def test_the_key_is_the_librarys_to_give(tmp_path):
+    outbox = Outbox(tmp_path)
+    bound = bind_tools([outbox.send_email], timeout_s=None, max_chars=1000)["send_email"]
+    assert set(bound.schema["properties"]) == {"to", "subject", "body"}
+    assert sorted(bound.schema["required"]) == ["body", "subject", "to"]
+    assert bound.refuse(MAIL) is None
+    assert bound.refuse({**MAIL, "idempotency_key": "mine"}) is not None
+    assert not bound.runs_ahead
+    first = await bound.run(MAIL, {}, "key_0")
+    assert (await bound.run(MAIL, {}, "key_0")).text == first.text
+    await bound.run(MAIL, {}, "key_1")
+    assert len(outbox.mails()) == 2
+    refused = await bound.run({**MAIL, "to": "ann"}, {}, "key_2")
+    assert refused.failed
+    assert isinstance(refused.error, NotApplied)
 
 
 async def test_effects_and_listing(tmp_path):

@@ -22,10 +22,10 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime, localtime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentlanes.errors import NotApplied
 from agentlanes.speculation.effects import effect
@@ -39,22 +39,22 @@ _POLICY = email.policy.SMTP
 
 
 class _Mail(BaseModel):
-    """What the model fills in. Strict, and nothing else: an unknown field is refused."""
+    """What the model fills in, and the key, which the model is not shown."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     to: str = Field(description="Address, or several with commas between: 'a@example.org'.")
     subject: str = Field(description="One line, at most 500 characters.")
     body: str = Field(description="The text of the mail, plain text.")
+    idempotency_key: Annotated[str | None, InjectedToolArg] = None
 
 
 class Outbox:
     """A folder of mails to send, and the tools that fill and show it.
 
     `send_email` takes `idempotency_key` besides what its schema shows a model: an injected argument
-    (`InjectedToolArg`) that the caller adds to the arguments after they were checked against the
-    schema, which refuses it. Calls with the same key write one mail, across threads and processes;
-    without a key every call writes one.
+    (`InjectedToolArg`) that the caller adds after refusing it from the model. Calls with the same
+    key write one mail, across threads and processes; without a key every call writes one.
 
     Args:
         folder: Where the mails go; made if need be. One file system, local.
@@ -83,8 +83,8 @@ class Outbox:
                 func=self._send,
                 name="send_email",
                 description=_SEND_HELP,
-                # As a dict, so that wrong arguments reach `_send` and are told as NotApplied.
-                args_schema=_Mail.model_json_schema(),
+                args_schema=_Mail,
+                handle_validation_error=_misfit,
             )
         )
         """Tool of class `irreversible`: `send_email(to, subject, body)`."""
@@ -96,14 +96,9 @@ class Outbox:
         return sorted(self.folder.glob("*.eml"), key=lambda path: (path.stat().st_mtime_ns, path))
 
     def _send(
-        self, idempotency_key: Annotated[str | None, InjectedToolArg] = None, **fields: Any
+        self, to: str, subject: str, body: str, idempotency_key: str | None = None
     ) -> dict[str, str]:
-        try:
-            mail = _Mail.model_validate(fields)
-        except ValidationError as error:
-            raise NotApplied(f"the arguments do not fit; nothing was written. {error}") from None
-        recipients = _addresses(mail.to)
-        subject, body = mail.subject, mail.body
+        recipients = _addresses(to)
         _check_text(subject, body)
         if idempotency_key is not None and not 0 < len(idempotency_key) <= 500:
             raise NotApplied("an idempotency key has 1 to 500 characters; nothing was written")
@@ -173,6 +168,10 @@ _SEND_HELP = (
     "Queue one plain-text mail to be sent. It cannot be taken back, so be sure of the recipients, "
     "the subject and the text. Gives the mail's id."
 )
+
+
+def _misfit(error: object) -> NoReturn:
+    raise NotApplied(f"the arguments do not fit; nothing was written. {error}")
 
 
 def _addresses(to: str) -> list[str]:
