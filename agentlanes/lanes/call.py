@@ -13,6 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
 from agentlanes.lanes.lane import LaneRole
 from agentlanes.lanes.structured import ask_structured
+from agentlanes.latency.langsmith import TracedCall
 from agentlanes.latency.record import lane_times
 
 __all__ = ["LaneReply", "ask", "ask_for", "lane_config"]
@@ -27,12 +28,14 @@ class LaneReply:
         value: The structured value, when one was asked for.
         started: Loop time at the call.
         ended: Loop time at its end.
+        model_run: The traced model run that waits for its step record, if any.
     """
 
     message: AIMessage
     value: dict[str, Any] | None
     started: float
     ended: float
+    model_run: str | None = None
 
     def facts(self, lane: LaneRole) -> dict[str, Any]:
         """Give what a step record holds of the call, and its interval for the settling node."""
@@ -40,6 +43,7 @@ class LaneReply:
         return {
             "started": self.started,
             "ended": self.ended,
+            "model_run": self.model_run,
             "record": {"lane": lane, "node": lane, "tokens": tokens, **times},
         }
 
@@ -62,8 +66,12 @@ async def ask(
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    message = await model.ainvoke(list(messages), config)
-    return LaneReply(message=message, value=None, started=started, ended=clock())
+    with TracedCall(config) as call:
+        message = await model.ainvoke(list(messages), call.config)
+    ended = clock()
+    return LaneReply(
+        message=message, value=None, started=started, ended=ended, model_run=call.run_id
+    )
 
 
 async def ask_for(
@@ -79,5 +87,15 @@ async def ask_for(
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    reply = await ask_structured(model, messages, schema, name=schema["title"], config=config)
-    return LaneReply(message=reply.message, value=reply.value, started=started, ended=clock())
+    with TracedCall(config) as call:
+        reply = await ask_structured(
+            model, messages, schema, name=schema["title"], config=call.config
+        )
+    ended = clock()
+    return LaneReply(
+        message=reply.message,
+        value=reply.value,
+        started=started,
+        ended=ended,
+        model_run=call.run_id,
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
+from agentlanes.latency.langsmith import trace_step
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Route
@@ -15,16 +17,24 @@ Fates = Mapping[int, Outcome]
 Span = tuple[float, float]
 
 
+class _WindowRecords(list[StepRecord]):
+    """A window's records, with the traced model run that each of them describes, if any."""
+
+    model_runs: Sequence[str | None] = ()
+
+
 def event(record: StepRecord) -> dict[str, Any]:
     """Wrap a record for the custom stream."""
     return {"type": "agentlanes.step", "record": record}
 
 
 def numbered(state: AgentState, records: Sequence[StepRecord]) -> list[StepRecord]:
-    """Number records after those the run has already."""
+    """Number records after those the run has already, and put them into the trace, if any."""
     first = len(state["steps"])
-    for place, record in enumerate(records):
+    model_runs = records.model_runs if isinstance(records, _WindowRecords) else repeat(None)
+    for place, (record, model_run) in enumerate(zip(records, model_runs, strict=False)):
         record["step"] = first + place
+        trace_step(record, model_run)
     return list(records)
 
 
@@ -38,14 +48,15 @@ def window_records(
 ) -> list[StepRecord]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     verdicts = judged["calls"] if judged else []
-    timed: list[tuple[float, StepRecord]] = []
+    timed: list[tuple[float, StepRecord, str | None]] = []
     for number, facts in enumerate(proposed["drafts"]):
         mine = [p for p in proposed["proposals"] if p["draft"] == number]
-        timed.append((facts["started"], _draft_record(route, window, facts, mine, fates, verdicts)))
+        record = _draft_record(route, window, facts, mine, fates, verdicts)
+        timed.append((facts["started"], record, facts.get("model_run")))
     for proposal in proposed["proposals"]:
         if proposal["draft"] is None and proposal["started_at"] is not None:
             record = _issued_record(route, window, proposal, fates, verdicts)
-            timed.append((proposal["started_at"], record))
+            timed.append((proposal["started_at"], record, None))
     idle = _idle(proposed, verdicts, fates)
     for facts in verdicts:
         used = facts["index"] is None or fates.get(facts["index"]) != "discarded"
@@ -54,8 +65,11 @@ def window_records(
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = max(0.0, took - idle.get(facts["index"], 0.0) * 1000)
         record["wasted_ms"] = 0.0 if used else took
-        timed.append((facts["started"], record))
-    return [record for _, record in sorted(timed, key=lambda pair: pair[0])]
+        timed.append((facts["started"], record, facts.get("model_run")))
+    timed.sort(key=lambda entry: entry[0])
+    records = _WindowRecords(record for _, record, _ in timed)
+    records.model_runs = [model_run for _, _, model_run in timed]
+    return records
 
 
 def _record(route: Route, window: int, **known: Any) -> StepRecord:

@@ -1,0 +1,298 @@
+"""Step records in LangSmith traces: each record in the metadata of the run it describes.
+
+LangChain traces a model call as one POST when it starts and one PATCH when it ends, and LangSmith
+takes each of the two only once for a run: a second PATCH is answered with 409 and changes nothing
+(langsmith-sdk issues 1529 and 2078). But a step's outcome is known only when its window is
+settled, after its model call has ended. So the PATCH of a lane's model call is held back until
+the record is made, and then carries it under `agentlanes_step`, with the call's own end time. Each
+record is in the metadata of exactly one run:
+
+- of the lane's model run, where a model was asked;
+- of the `effects` node's run, for an effect;
+- of a run of its own below `settle`, named `step`, where code issued the call from a plan, or
+  where the model run was traced by another process.
+
+A call that is held when its run is cut short is sent without a record, by the next lane call or
+by `flush`. Nothing here opens a connection, and without a LangChain tracer among the callbacks
+(`LANGSMITH_TRACING` unset) nothing is done at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import langsmith.run_trees
+import langsmith.utils
+from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers.langchain import LangChainTracer
+from langchain_core.tracers.schemas import Run
+from langsmith import Client
+
+from agentlanes.latency.record import StepRecord
+
+__all__ = ["STEP_KEY", "TracedCall", "bound_exit", "flush", "trace_step"]
+
+STEP_KEY = "agentlanes_step"
+"""Where a run's metadata holds its step record."""
+
+_log = logging.getLogger(__name__)
+
+
+class TracedCall:
+    """A lane's model call whose run waits for its step record.
+
+    Used around the call; costs one look at the callbacks when nothing is traced.
+
+    Attributes:
+        config: The config to make the call with.
+        run_id: Id of the run that waits, once the call is over; `None` when nothing is traced or
+            the call failed.
+
+    Example:
+        >>> with TracedCall({"tags": ["lane:act"]}) as call:
+        ...     call.config
+        {'tags': ['lane:act']}
+        >>> call.run_id is None
+        True
+    """
+
+    __slots__ = ("_tracer", "config", "run_id")
+
+    def __init__(self, config: RunnableConfig) -> None:
+        self.config = config
+        self.run_id: str | None = None
+        self._tracer: _HoldingTracer | None = None
+
+    def __enter__(self) -> TracedCall:
+        callbacks = self.config.get("callbacks")
+        found = _tracer_of(callbacks)
+        # A tracer of somebody's own class keeps its behaviour; its records get runs of their own.
+        if isinstance(callbacks, BaseCallbackManager) and type(found) is LangChainTracer:
+            self._tracer = _HoldingTracer.beside(found)
+            manager = callbacks.copy()
+            for handlers in (manager.handlers, manager.inheritable_handlers):
+                handlers[:] = [self._tracer if h is found else h for h in handlers]
+            self.config = {**self.config, "callbacks": manager}
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._tracer is None:
+            return
+        ended, self._tracer.ended = self._tracer.ended, []
+        # The record describes the call as a whole, so it goes to the last request that was made.
+        last = ended.pop() if ended and error is None else None
+        for run in ended:
+            _Held(self._tracer, run).send(None)
+        if last is not None:
+            self.run_id = str(last.id)
+            _waiting.hold(self.run_id, _Held(self._tracer, last))
+
+
+def trace_step(record: StepRecord, run_id: str | None) -> None:
+    """Put a record that is now complete into the trace. Called from inside a node.
+
+    Never raises: a trace is no reason for a run to fail.
+
+    Args:
+        record: The record, its number and outcome included.
+        run_id: `TracedCall.run_id` of the lane call it describes, if there was one. A node that
+            records its own call need not know it.
+    """
+    config = var_child_runnable_config.get(None)
+    callbacks = config.get("callbacks") if config is not None else None
+    tracer = _tracer_of(callbacks)
+    if config is None or tracer is None:
+        return
+    node = tracer.run_map.get(str(getattr(callbacks, "parent_run_id", None)))
+    own = record["node"] == (config.get("metadata") or {}).get("langgraph_node")
+    held = _waiting.take(run_id, below=node if own else None)
+    if held is not None:
+        held.send(record)
+        return
+    if node is None or node.extra.get("__disabled"):
+        return
+    if own:
+        _note(node, record)  # the node's run is open still, and sends this when it ends
+        return
+    try:
+        now = datetime.now(UTC)
+        tags = [f"lane:{record['lane']}"] if record["lane"] else None
+        step = node.create_child("step", start_time=now, end_time=now, tags=tags)
+        _note(step, record)
+        step.post()
+    except Exception:
+        _log.warning("a step record could not be traced", exc_info=True)
+
+
+def bound_exit() -> None:
+    """Keep a LangSmith that does not answer from holding the process at its end.
+
+    langsmith sends from threads that the interpreter waits for, a minute and more when nobody
+    answers. This asks for daemon threads instead, and for uncompressed requests, since compressed
+    ones go through a thread pool that is waited for all the same. It sets
+    `LANGSMITH_USE_DAEMON` and `LANGSMITH_DISABLE_RUN_COMPRESSION` unless they are set, so it is
+    for programs, not for libraries: call it before the first traced run, and `flush` at the end.
+    """
+    os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
+    os.environ.setdefault("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
+    # It remembers what was unset. (Typed as an overloaded function, so its cache is not seen.)
+    langsmith.utils.get_env_var.cache_clear()  # type: ignore[attr-defined]
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Send what is still to be traced, and stop tracing in this process.
+
+    The last thing a program does. Held model runs are sent, the clients' queues are drained for
+    `timeout_s` seconds at most, and their threads are told to end. What has not been sent by then
+    is lost when the process ends (with `bound_exit`), rather than the process held up.
+
+    Args:
+        timeout_s: Bound on the whole, in seconds.
+
+    Returns:
+        Whether nothing is left unsent. True when nothing was traced.
+    """
+    _waiting.send_all()
+    deadline = time.monotonic() + timeout_s
+    sent = True
+    for client in _waiting.clients():
+        client.cleanup(timeout=max(0.0, deadline - time.monotonic()))
+        queue = client.tracing_queue
+        sent = sent and (queue is None or not queue.unfinished_tasks)
+    return sent
+
+
+class _HoldingTracer(LangChainTracer):
+    """A tracer that keeps finished model runs instead of sending their end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ended: list[Run] = []
+
+    @classmethod
+    def beside(cls, tracer: LangChainTracer) -> _HoldingTracer:
+        """Make one that shares a tracer's runs."""
+        return cls(
+            example_id=tracer.example_id,
+            project_name=tracer.project_name,
+            address=tracer.address,
+            client=tracer.client,
+            tags=tracer.tags,
+            metadata=tracer.tracing_metadata,
+            run_map=tracer.run_map,
+            order_map=tracer.order_map,
+            _external_run_ids=tracer._external_run_ids,
+        )
+
+    def copy_with_metadata_defaults(self, **defaults: Any) -> LangChainTracer:
+        copy = super().copy_with_metadata_defaults(**defaults)
+        if isinstance(copy, _HoldingTracer):
+            copy.ended = self.ended
+        return copy
+
+    def _on_llm_end(self, run: Run) -> None:
+        self.ended.append(run)
+
+    def send(self, run: Run) -> None:
+        """Send the end of a run, as the ordinary tracer does at once."""
+        super()._on_llm_end(run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    tracer: _HoldingTracer
+    run: Run
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the trace has ended, so that no record will come."""
+        return str(self.run.trace_id) not in self.tracer.run_map
+
+    def send(self, record: StepRecord | None) -> None:
+        if record is not None:
+            _note(self.run, record)
+        try:
+            self.tracer.send(self.run)
+        except Exception:
+            _log.warning("a model run could not be traced", exc_info=True)
+
+
+class _Waiting:
+    """The held model runs of this process, by id, grouped by trace."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trace_of: dict[str, str] = {}
+        self._traces: dict[str, dict[str, _Held]] = {}
+        self._clients: list[Client] = []
+
+    def hold(self, run_id: str, held: _Held) -> None:
+        trace = str(held.run.trace_id)
+        with self._lock:
+            self._traces.setdefault(trace, {})[run_id] = held
+            self._trace_of[run_id] = trace
+            if not any(client is held.tracer.client for client in self._clients):
+                self._clients.append(held.tracer.client)
+            over = [t for t, runs in self._traces.items() if next(iter(runs.values())).abandoned]
+            left = [held for trace in over for held in self._drop(trace)]
+        for held in left:
+            held.send(None)
+
+    def take(self, run_id: str | None, below: Run | None) -> _Held | None:
+        """Take a model run out, by its id or as the one right below another run."""
+        with self._lock:
+            if run_id is None and below is not None:
+                runs = self._traces.get(str(below.trace_id), {})
+                mine = (i for i, held in runs.items() if held.run.parent_run_id == below.id)
+                run_id = next(mine, None)
+            trace = self._trace_of.pop(run_id or "", None)
+            if trace is None:
+                return None
+            runs = self._traces[trace]
+            held = runs.pop(str(run_id))
+            if not runs:
+                del self._traces[trace]
+            return held
+
+    def send_all(self) -> None:
+        with self._lock:
+            left = [held for trace in list(self._traces) for held in self._drop(trace)]
+        for held in left:
+            held.send(None)
+
+    def clients(self) -> list[Client]:
+        """Give the clients to flush, the shared one of langchain-core included."""
+        with self._lock:
+            clients, self._clients = self._clients, []
+        shared = langsmith.run_trees._CLIENT
+        if shared is not None and not any(client is shared for client in clients):
+            clients.append(shared)
+        return clients
+
+    def _drop(self, trace: str) -> list[_Held]:
+        runs = self._traces.pop(trace)
+        for run_id in runs:
+            del self._trace_of[run_id]
+        return list(runs.values())
+
+
+def _tracer_of(callbacks: Any) -> LangChainTracer | None:
+    if not isinstance(callbacks, BaseCallbackManager):
+        return None
+    return next((h for h in callbacks.handlers if isinstance(h, LangChainTracer)), None)
+
+
+def _note(run: Run, record: StepRecord) -> None:
+    # A copy: langchain-core lets runs share the metadata of their config.
+    run.extra["metadata"] = {**(run.extra.get("metadata") or {}), STEP_KEY: dict(record)}
+
+
+_waiting = _Waiting()
