@@ -61,7 +61,7 @@ class BfclOptions:
     concurrency: int = 4
     act_ms: float = 20.0
     reason_ms: float = 200.0
-    planning: Literal["auto", "always", "never"] = "auto"
+    planning: Literal["auto", "always", "never"] = "always"
     serial_plan: bool = True
     act_url: str | None = None
     reason_url: str | None = None
