@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from agentlanes.config import Settings
 from agentlanes.lanes.lane import Lane, Timers
 from agentlanes.local.catalog import DEFAULT_ACT, DEFAULT_REASON
-from agentlanes.local.process import LocalServer
+from agentlanes.local.process import LocalServer, require_extra
 from agentlanes.local.weights import Sources, announce, resolve
 
 __all__ = ["LocalLanes", "local_lanes"]
@@ -125,6 +125,7 @@ class LocalLanes:
         await self._astack.aclose()
 
     def _weights(self, sources: Sources) -> list[Path]:
+        require_extra()  # before a gigabyte is downloaded for nothing
         settings = self._settings if self._settings is not None else Settings.from_env()
         if self._progress:
             announce(self._models, settings)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from agentlanes.errors import EndpointUnreachable, MissingExtra, WeightsError
 
-__all__ = ["LocalServer", "usable_threads"]
+__all__ = ["LocalServer", "require_extra", "usable_threads"]
 
 _TICK_S = 0.05
 _END_S = 3.0
@@ -193,8 +193,7 @@ class LocalServer:
         """Start the process; gives the time by which it must answer."""
         if self._process is not None:
             raise RuntimeError(f"the local server of {self.alias} is already running")
-        if find_spec("xllamacpp") is None:
-            raise MissingExtra("serving models on this machine", "local")
+        require_extra()
         if not self._model.is_file():
             raise WeightsError(f"{self._model} is not there; give the path of a GGUF file")
         self._line = b""
@@ -236,17 +235,29 @@ class LocalServer:
         said = json.loads(self._line)
         if "error" in said:
             raise WeightsError(
-                f"llama.cpp cannot serve {self._model} as {self.alias}: {said['error']}. Check "
-                f"the file and the port. Its log ends with:\n{self.log_tail()}"
+                f"llama.cpp cannot serve {self._model} as {self.alias}: {said['error']} Check "
+                f"the file and the port. Its log says:\n{self._complaint()}"
             )
         self._address = said["address"]
+
+    def _complaint(self) -> str:
+        """Give the log's errors, or its end when it has none."""
+        tail = self.log_tail()
+        errors = [line for line in tail.splitlines() if " E " in line]
+        return "\n".join(errors) or tail
 
     def _fail(self, what: str) -> None:
         raise EndpointUnreachable(
             f"the local server of {self.alias} {what}; is there memory enough for the model? Its "
-            f"log ends with:\n{self.log_tail()}",
+            f"log says:\n{self._complaint()}",
             model=self.alias,
         )
+
+
+def require_extra() -> None:
+    """Raise `MissingExtra` unless the server's library is installed; loads nothing."""
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra("serving models on this machine", "local")
 
 
 def usable_threads() -> int:

@@ -9,6 +9,7 @@ import threading
 from types import FrameType
 
 from agentlanes.errors import AgentLanesError
+from agentlanes.lanes.defaults import LOCAL_PORTS
 from agentlanes.lanes.lane import Lane
 from agentlanes.local.catalog import DEFAULT_ACT, DEFAULT_REASON, MODELS
 from agentlanes.local.lanes import LocalLanes
@@ -28,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=int,
-        default=0,
-        help="the act lane's port, the reason lane takes the next one; free ones by default",
+        default=LOCAL_PORTS["act"],
+        help="the act lane's port, the reason lane takes the next one (default %(default)s, where "
+        "commands without further options look); 0 takes free ones",
     )
     parser.add_argument("--ctx", type=int, default=8192, help="context of each lane, in tokens")
     parser.add_argument("--threads", type=int, help="threads of each server; all cores by default")
@@ -86,17 +88,15 @@ def _watch(lanes: LocalLanes, ended: threading.Event) -> int:
 
 
 def _print_lanes(act: Lane, reason: Lane) -> None:
-    def line(role: str, lane: Lane) -> str:
-        return (
-            f'{role} = Lane("{lane.model}", base_url="{lane.base_url}", '
-            'tool_format="json", temperature=0)'
-        )
-
     _out(f"act lane     {act.base_url}  ({act.model})")
     _out(f"reason lane  {reason.base_url}  ({reason.model})")
-    _out("\nfrom agentlanes import Lane\n")
-    _out(line("act", act))
-    _out(line("reason", reason))
+    _out("\nfrom agentlanes.lanes.lane import Lane, Timers\n")
+    _out(f"slow = {act.timers!r}")
+    for role, lane in (("act", act), ("reason", reason)):
+        _out(
+            f'{role} = Lane("{lane.model}", base_url="{lane.base_url}", tool_format="json",\n'
+            f"    temperature=0, max_tokens={lane.max_tokens}, timers=slow)"
+        )
     _out("\nServing until Ctrl-C.")
 
 
