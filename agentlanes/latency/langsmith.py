@@ -23,6 +23,7 @@ import logging
 import os
 import threading
 import time
+from contextvars import Token
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -64,12 +65,13 @@ class TracedCall:
         True
     """
 
-    __slots__ = ("_tracer", "config", "run_id")
+    __slots__ = ("_token", "_tracer", "config", "run_id")
 
     def __init__(self, config: RunnableConfig) -> None:
         self.config = config
         self.run_id: str | None = None
         self._tracer: _HoldingTracer | None = None
+        self._token: Token[RunnableConfig | None] | None = None
 
     def __enter__(self) -> TracedCall:
         callbacks = self.config.get("callbacks")
@@ -81,11 +83,15 @@ class TracedCall:
             for handlers in (manager.handlers, manager.inheritable_handlers):
                 handlers[:] = [self._tracer if h is found else h for h in handlers]
             self.config = {**self.config, "callbacks": manager}
+            # A bound model merges the node's config in, whose tracer would trace the call again.
+            around = var_child_runnable_config.get(None) or {}
+            self._token = var_child_runnable_config.set({**around, "callbacks": manager})
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._tracer is None:
+        if self._tracer is None or self._token is None:
             return
+        var_child_runnable_config.reset(self._token)
         ended, self._tracer.ended = self._tracer.ended, []
         # The record describes the call as a whole, so it goes to the last request that was made.
         last = ended.pop() if ended and error is None else None
