@@ -1,0 +1,59 @@
+# Every target sets up .venv when it has to; nothing else needs to be installed than Python 3.11+.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TASKS ?= 20
+
+# uv installs faster where it is there; pip does the same.
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type check bench docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+demo: $(VENV)/.all  ## run a dual-lane agent on local models (first run downloads 1.6 GB)
+	$(BIN)/agentlanes demo $(ARGS)
+
+test: $(VENV)/.dev  ## run the tests; ARGS='-k name' for some of them
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/.dev  ## check types
+	$(BIN)/mypy
+
+check: lint type test  ## all of the above
+
+bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
+	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
+
+docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
+	$(BIN)/python docs/draw.py
+
+clean:  ## remove the environment and everything made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than Python 3.11; say: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV) once; this takes some minutes."
+	$(PYTHON) -m venv $(VENV)
+
+# .dev brings all that .all does, so whoever has it need not install again for the demo.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[dev]' -c constraints.txt
+	@touch $@ $(VENV)/.all
+
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[all]' -c constraints.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command line: `agentlanes run | bench | up | demo`."""

@@ -1,0 +1,182 @@
+"""What the live view knows of a run: the custom events, folded into one row a proposal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Board", "Row", "call_text", "plain"]
+
+ToolStatus = Literal["running", "ended", "failed"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A proposal and what became of it. Times are seconds since the run began.
+
+    Attributes:
+        window: The window it was made in.
+        index: Its number there.
+        kind: `call`, `plan` or `finish`.
+        text: The proposal in words.
+        fenced: Whether it must not start before its verdict.
+        rides_on: Index of the plan whose verdict is also this one's.
+        proposed_s: When it was made.
+        tool: What the call is doing, if it was started.
+        ahead: Whether it was started inside its window, verdict or not.
+        started_s: When it was started.
+        ended_s: When it ended.
+        verdict: `approve`, `reject`, `unknown` or `unavailable`.
+        by: Who gave the verdict.
+        reason: Why.
+        decided_s: When.
+        outcome: What the settled window made of it.
+    """
+
+    window: int
+    index: int
+    kind: str
+    text: str
+    fenced: bool
+    rides_on: int | None
+    proposed_s: float
+    tool: ToolStatus | None = None
+    ahead: bool = False
+    started_s: float | None = None
+    ended_s: float | None = None
+    verdict: str | None = None
+    by: str = ""
+    reason: str = ""
+    decided_s: float | None = None
+    outcome: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How a person refers to it: window and number."""
+        return f"{self.window}.{self.index}"
+
+
+@dataclass(slots=True)
+class Board:
+    """A run as it stands.
+
+    Attributes:
+        rows: The proposals, in order.
+        speaking: The tail of what each lane says at the moment.
+        lanes: Whether the graph is a dual-lane one: it sent events of this library.
+        shown: Messages of the transcript that were there already or have been reported.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    speaking: dict[str, str] = field(default_factory=dict)
+    lanes: bool = False
+    shown: int | None = None
+    _message: dict[str, Any] = field(default_factory=dict)
+
+    def feed(self, event: Any, now_s: float) -> Row | None:
+        """Take in a custom event; give the row it is about, if there is one."""
+        kind = str(event.get("type") or "") if isinstance(event, Mapping) else ""
+        if not kind.startswith("agentlanes."):
+            return None
+        self.lanes = True
+        if kind == "agentlanes.settled":
+            rows = [row for row in self.rows if row.window == event["window"]]
+            for row, outcome in zip(rows, event["outcomes"], strict=False):
+                row.outcome = outcome
+        if kind == "agentlanes.proposal":
+            self.rows.append(_row(event, now_s))
+            return self.rows[-1]
+        row_ = self._find(event)
+        if row_ is not None and kind == "agentlanes.verdict":
+            row_.verdict, row_.by = event["status"], event["by"]
+            row_.reason, row_.decided_s = plain(event["reason"]), now_s
+        elif row_ is not None and kind == "agentlanes.tool":
+            _run(row_, event, now_s)
+        return row_
+
+    def hear(self, message: Any, tags: Sequence[str]) -> None:
+        """Take in a piece of what a lane is saying."""
+        lane = next((tag for tag in ("lane:act", "lane:reason") if tag in tags), None)
+        if lane is None:
+            return
+        who = "answer" if "final" in tags else lane.removeprefix("lane:")
+        if self._message.get(who) != message.id:
+            self._message[who], self.speaking[who] = message.id, ""
+        said = (message.additional_kwargs or {}).get("reasoning_content") or ""
+        self.speaking[who] = (self.speaking[who] + plain(f"{said}{message.text}"))[-2000:]
+
+    def verdict_of(self, row: Row) -> Row:
+        """Give the row that holds a row's verdict: itself, or the plan it rides on."""
+        if row.verdict is not None or row.rides_on is None:
+            return row
+        return self._find({"window": row.window, "index": row.rides_on}) or row
+
+    def in_flight(self) -> list[Row]:
+        """Give the effects that were started and have not ended."""
+        return [row for row in self.rows if row.tool == "running" and not row.ahead]
+
+    def news(self, messages: Sequence[Any]) -> Iterator[Any]:
+        """Give the transcript's new messages, for graphs that send no events of their own."""
+        first, self.shown = self.shown, len(messages)
+        if first is not None and not self.lanes:
+            yield from messages[first:]
+
+    def _find(self, event: Mapping[str, Any]) -> Row | None:
+        place = (event.get("window"), event.get("index"))
+        return next((r for r in reversed(self.rows) if (r.window, r.index) == place), None)
+
+
+def _row(event: Mapping[str, Any], now_s: float) -> Row:
+    return Row(
+        window=event["window"],
+        index=event["index"],
+        kind=event["kind"],
+        text=_text(event),
+        fenced=event["fenced"],
+        rides_on=event["rides_on"],
+        proposed_s=now_s,
+    )
+
+
+def _run(row: Row, event: Mapping[str, Any], now_s: float) -> None:
+    if event["status"] == "started":
+        row.tool, row.ahead, row.started_s = "running", event["ahead"], now_s
+    else:
+        row.tool, row.ended_s = ("ended" if event["ok"] else "failed"), now_s
+        if not row.ahead:
+            row.outcome = "committed"
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    if event["kind"] == "plan":
+        steps = ", ".join(str(step.get("tool")) for step in event["steps"])
+        return plain(f"plan: {steps or 'nothing to do'}")
+    if event["kind"] == "finish":
+        return "finish"
+    return call_text(event["tool"], event["args"])
+
+
+def call_text(tool: str, args: Mapping[str, Any]) -> str:
+    """Write a call on one line.
+
+    Example:
+        >>> call_text("look", {"key": "a", "deep": True})
+        'look(key="a", deep=true)'
+    """
+    written = (
+        f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in args.items()
+    )
+    return plain(f"{tool}({', '.join(written)})")
+
+
+def plain(text: object) -> str:
+    """Reduce text that a model or tool wrote to one line a terminal cannot be steered by.
+
+    Example:
+        >>> plain("a" + chr(27) + "[2Jb")
+        'a?[2Jb'
+    """
+    one_line = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in one_line)

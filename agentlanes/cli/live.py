@@ -1,0 +1,256 @@
+"""The two lanes on the terminal, as they go: a live table, or a line an event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from agentlanes.cli.board import Board, Row, call_text, plain
+
+__all__ = ["LinesView", "QuietView", "TableView", "View", "show_live"]
+
+_AROUND = 9  # lines a frame needs besides its rows
+_STYLES = {
+    "approve": "green",
+    "reject": "red",
+    "committed": "green",
+    "discarded": "red strike",
+    "fenced": "yellow",
+    "skipped": "magenta",
+}
+
+
+class View(Protocol):
+    """Takes in what a run streams."""
+
+    tokens: bool
+    """Whether it shows what the lanes are saying, token by token."""
+
+    def event(self, event: Any) -> None:
+        """Show a custom event."""
+
+    def token(self, message: Any, tags: list[str]) -> None:
+        """Show a piece of a lane's reply."""
+
+    def values(self, values: Any) -> None:
+        """Show the state after a superstep."""
+
+
+@contextmanager
+def show_live(console: Console, board: Board, title: str, *, quiet: bool) -> Iterator[View]:
+    """Choose the view for a console, and keep it up for the time of a run.
+
+    Args:
+        console: Where to show it: a table on a terminal, else lines.
+        board: What the view keeps up to date.
+        title: Name of the graph.
+        quiet: Show nothing.
+    """
+    if quiet:
+        yield QuietView(board)
+    elif console.is_terminal:
+        view = TableView(board, console, title)
+        with Live(console=console, get_renderable=view.frame, refresh_per_second=8):
+            try:
+                yield view
+            finally:
+                view.over = True
+    else:
+        yield LinesView(board, console)
+
+
+class QuietView:
+    """Shows nothing, and keeps the board for what is to be said at the end."""
+
+    tokens = False
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._began = time.monotonic()
+
+    def event(self, event: Any) -> None:
+        """Take in a custom event."""
+        self.board.feed(event, self.elapsed_s())
+
+    def token(self, message: Any, tags: list[str]) -> None:
+        """Take no notice."""
+
+    def values(self, values: Any) -> None:
+        """Take no notice."""
+
+    def elapsed_s(self) -> float:
+        """Give the seconds since the run began."""
+        return time.monotonic() - self._began
+
+
+class LinesView(QuietView):
+    """One plain line an event: for pipes, files and CI logs."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        super().__init__(board)
+        self._console = console
+
+    def event(self, event: Any) -> None:
+        """Print a line about an event."""
+        row = self.board.feed(event, self.elapsed_s())
+        if row is None:
+            self._settled(event)
+        elif event["type"] == "agentlanes.proposal":
+            self._line("act", row, _proposed(row))
+        elif event["type"] == "agentlanes.verdict":
+            lane = "reason" if row.by == "reason" else row.by
+            self._line(lane, row, f"{_VERDICTS[row.verdict or 'unknown']}{_because(row)}")
+        elif event["type"] == "agentlanes.tool" and event["status"] == "started":
+            lane, how = ("act", "runs ahead") if _early(self.board, row) else _late(row)
+            self._line(lane, row, f"{how} {row.text}")
+        elif event["type"] == "agentlanes.tool":
+            took = (row.ended_s or 0.0) - (row.started_s or 0.0)
+            lane = "act" if row.ahead else "effects"
+            self._line(lane, row, f"{'done' if row.tool == 'ended' else 'failed'} in {took:.2f} s")
+
+    def values(self, values: Any) -> None:
+        """Print the transcript's news, where the graph sends no events."""
+        messages = values.get("messages") if isinstance(values, dict) else None
+        for message in self.board.news(messages or []):
+            for call in getattr(message, "tool_calls", None) or []:
+                self._print(f"{self.elapsed_s():8.2f} s  {call_text(call['name'], call['args'])}")
+
+    def _settled(self, event: Any) -> None:
+        """Say which proposals of a settled window do not count."""
+        if not isinstance(event, dict) or event.get("type") != "agentlanes.settled":
+            return
+        for row in self.board.rows:
+            if row.window == event["window"] and row.outcome == "discarded":
+                self._line("settle", row, f"discards {row.text}")
+
+    def _line(self, lane: str, row: Row, text: str) -> None:
+        self._print(f"{self.elapsed_s():8.2f} s  {lane:<8} {row.name:<6} {text}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+
+_VERDICTS = {
+    "approve": "approved",
+    "reject": "rejected",
+    "unknown": "unreadable verdict",
+    "unavailable": "no verdict, the lane failed",
+}
+
+
+def _proposed(row: Row) -> str:
+    waits = ", waits for its verdict" if row.fenced else ""
+    return f"proposes {row.text}{waits}"
+
+
+def _early(board: Board, row: Row) -> bool:
+    """Say whether a call starts while its verdict is still out."""
+    return row.ahead and board.verdict_of(row).verdict is None
+
+
+def _late(row: Row) -> tuple[str, str]:
+    return ("act" if row.ahead else "effects", "runs")
+
+
+def _because(row: Row) -> str:
+    return f": {row.reason}" if row.reason else ""
+
+
+class TableView(QuietView):
+    """A table that is redrawn as the run goes: a row a proposal, a column a lane."""
+
+    tokens = True
+
+    def __init__(self, board: Board, console: Console, title: str) -> None:
+        super().__init__(board)
+        self.over = False
+        self._console = console
+        self._title = title
+        self._spinner = Spinner("dots")
+
+    def token(self, message: Any, tags: list[str]) -> None:
+        """Take in what a lane is saying."""
+        self.board.hear(message, tags)
+
+    def values(self, values: Any) -> None:
+        """Show the transcript's news, where the graph sends no events."""
+        messages = values.get("messages") if isinstance(values, dict) else None
+        for message in self.board.news(messages or []):
+            for call in getattr(message, "tool_calls", None) or []:
+                self._console.print(Text(call_text(call["name"], call["args"])))
+
+    def frame(self) -> RenderableType:
+        """Draw the run as it stands."""
+        now_s = self.elapsed_s()
+        head = Text.assemble((self._title, "bold"), f"  {now_s:.1f} s")
+        parts: list[RenderableType] = []
+        if self.over:
+            parts.append(head)
+        else:
+            self._spinner.update(text=head)
+            parts.append(self._spinner)
+        if self.board.rows:
+            parts.append(self._table(now_s))
+        if not self.over:
+            parts.extend(self._speech())
+        return Group(*parts)
+
+    def _table(self, now_s: float) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+        table.add_column("", no_wrap=True, style="dim")
+        table.add_column("act lane proposes", ratio=5, no_wrap=True, overflow="ellipsis")
+        table.add_column("runs", ratio=2, no_wrap=True, overflow="ellipsis")
+        table.add_column("reason lane says", ratio=4, no_wrap=True, overflow="ellipsis")
+        table.add_column("outcome", no_wrap=True, min_width=9)
+        rows = list(self.board.rows)
+        if not self.over:
+            rows = rows[-max(3, self._console.height - _AROUND) :]
+        for row in rows:
+            outcome = row.outcome or ""
+            table.add_row(
+                row.name,
+                Text(row.text),
+                _runs(row, now_s),
+                self._says(row, now_s),
+                Text(outcome, style=_STYLES.get(outcome, "")),
+            )
+        return table
+
+    def _says(self, row: Row, now_s: float) -> Text:
+        judged = self.board.verdict_of(row)
+        if judged.verdict is None:
+            if self.over or row.outcome is not None:
+                return Text("")
+            waiting = "with the plan" if judged is not row else "judging"
+            return Text(f"{waiting} {now_s - judged.proposed_s:.1f} s", style="cyan")
+        said = _VERDICTS[judged.verdict]
+        if judged is not row:
+            said += " with the plan"
+        elif judged.by != "reason":
+            said += f" by {judged.by}"
+        else:
+            said += f" {(judged.decided_s or 0.0) - judged.proposed_s:.1f} s"
+        because = _because(judged) if judged is row else ""
+        return Text(f"{said}{because}", style=_STYLES.get(judged.verdict, "yellow"))
+
+    def _speech(self) -> Iterator[Text]:
+        wide = max(20, self._console.width - 12)
+        for who, said in list(self.board.speaking.items()):
+            yield Text.assemble((f"{who:>7}  ", "dim"), (plain(said)[-wide:], "italic"))
+
+
+def _runs(row: Row, now_s: float) -> Text:
+    if row.started_s is None:
+        return Text("waits" if row.fenced and row.outcome in (None, "fenced") else "")
+    took = (row.ended_s if row.ended_s is not None else now_s) - row.started_s
+    early = row.ahead and (row.decided_s is None or row.decided_s > row.started_s)
+    how = {"running": "running", "ended": "ran", "failed": "failed"}[row.tool or "running"]
+    return Text(f"{how}{' ahead' if early else ''} {took:.2f} s")

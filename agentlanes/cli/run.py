@@ -1,0 +1,220 @@
+"""`agentlanes run`: run a graph on an input and show both lanes as they go."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from agentlanes.cli.board import Board, call_text
+from agentlanes.cli.live import View, show_live
+from agentlanes.cli.load import GraphSpec, find_graph, load_graph, open_graph
+from agentlanes.errors import AgentLanesError, ConfigError
+
+__all__ = ["add_arguments", "main"]
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options on its parser."""
+    parser.add_argument(
+        "graph", metavar="GRAPH", help="a name in langgraph.json, or file.py:factory"
+    )
+    parser.add_argument("input", help="what to ask, as the user's message")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        dest="json_file",
+        help="write the full result here: answer, committed, steps",
+    )
+    parser.add_argument("--thread", metavar="ID", help="thread to run on, where one is kept")
+    parser.add_argument("--quiet", action="store_true", help="print the answer and nothing else")
+    parser.add_argument("--debug", action="store_true", help="let errors show their traceback")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the graph to its end.
+
+    Returns:
+        0 with an answer; 1 on an error, or when the run waits for a person; 2 when there is no
+        such graph or the JSON file has no folder; 130 on Ctrl-C.
+    """
+    try:
+        spec = find_graph(args.graph)
+        if args.json_file is not None and not args.json_file.resolve().parent.is_dir():
+            raise ConfigError(f"there is no folder {args.json_file.resolve().parent}")
+    except ConfigError as error:
+        return _complain(str(error), USAGE)
+    run = _Run(spec=spec, text=args.input, thread=args.thread)
+    console = Console(highlight=False)
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(_stream(run, console, quiet=args.quiet))
+        code = _conclude(run, console, quiet=args.quiet)
+    except KeyboardInterrupt:
+        run.status, run.error = "interrupted", "interrupted"
+        code = _complain(f"interrupted after {run.elapsed_s():.1f} s; {_left(run)}", INTERRUPTED)
+    except Exception as error:
+        if args.debug:
+            raise
+        run.status, run.error = "failed", _explain(error)
+        said = f"{run.error}\n{_left(run)}" if run.board.rows else run.error
+        code = _complain(said, FAILED)
+    if args.json_file is not None:
+        written = json.dumps(run.to_json(), indent=1, ensure_ascii=False, default=str)
+        args.json_file.write_text(f"{written}\n", encoding="utf-8")
+    return code
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """A run and what is known of it, also when it was broken off."""
+
+    spec: GraphSpec
+    text: str
+    thread: str | None
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    board: Board = field(default_factory=Board)
+    values: dict[str, Any] = field(default_factory=dict)
+    steps: list[Any] = field(default_factory=list)
+    waits_for: list[Any] = field(default_factory=list)
+    status: str = "done"
+    error: str | None = None
+    wall_s: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began if self.wall_s is None else self.wall_s
+
+    @property
+    def committed(self) -> list[dict[str, Any]]:
+        return list(self.values.get("committed") or [])
+
+    @property
+    def answer(self) -> str | None:
+        """The answer, or for a graph without that key the last message it wrote."""
+        if self.error is not None or self.waits_for:
+            return None
+        if "answer" in self.values:
+            return str(self.values["answer"])
+        last = (self.values.get("messages") or [None])[-1]
+        return str(last.text) if last is not None and last.type == "ai" else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run_id": str(self.id),
+            "graph": self.spec.name,
+            "input": self.text,
+            "status": self.status,
+            "error": self.error,
+            "wall_s": round(self.elapsed_s(), 3),
+            "answer": self.answer,
+            "committed": self.committed,
+            "steps": self.steps,
+            "plan": self.values.get("plan"),
+        }
+
+
+async def _stream(run: _Run, console: Console, *, quiet: bool) -> None:
+    config: dict[str, Any] = {
+        "run_id": run.id,
+        "run_name": run.spec.name,
+        "configurable": {"thread_id": run.thread or str(run.id)},
+    }
+    given = {"messages": [{"role": "user", "content": run.text}]}
+    async with open_graph(load_graph(run.spec), config) as graph:
+        if run.thread is not None and getattr(graph, "checkpointer", None) is None and not quiet:
+            _note("this graph keeps no threads (it has no checkpointer); --thread only labels it")
+        with show_live(console, run.board, run.spec.name, quiet=quiet) as view:
+            modes = ["custom", "values", *(["messages"] if view.tokens else [])]
+            run.began = time.monotonic()
+            async for place, mode, part in graph.astream(
+                given, config, stream_mode=modes, subgraphs=True
+            ):
+                _take_in(run, view, place, mode, part)
+            run.wall_s = time.monotonic() - run.began
+
+
+def _take_in(run: _Run, view: View, place: tuple[str, ...], mode: str, part: Any) -> None:
+    if mode == "messages":
+        message, metadata = part
+        view.token(message, metadata.get("tags") or [])
+    elif mode == "custom":
+        if isinstance(part, Mapping) and part.get("type") == "agentlanes.step":
+            run.steps.append(part["record"])
+        view.event(part)
+    elif not place:
+        waits = part.get("__interrupt__") if isinstance(part, Mapping) else None
+        if waits:
+            run.waits_for = [one.value for one in waits]
+        elif isinstance(part, Mapping):
+            run.values = dict(part)
+            view.values(run.values)
+
+
+def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
+    if run.waits_for:
+        run.status, run.error = "waiting", "the run waits for a person"
+        asked = "; ".join(map(str, run.waits_for))
+        return _complain(f"{run.error}, and this command has nobody to ask: {asked}", FAILED)
+    if quiet:
+        sys.stdout.write(f"{run.answer or ''}\n")
+        return DONE
+    console.print()
+    console.print(Text(run.answer or "(no answer)"))
+    if run.steps:
+        from agentlanes.latency.table import print_steps
+
+        console.print()
+        print_steps(run.steps, console)
+    return DONE
+
+
+def _explain(error: Exception) -> str:
+    """Put an error in one line."""
+    from langgraph.errors import GraphRecursionError
+
+    if isinstance(error, AgentLanesError):
+        return str(error)
+    if isinstance(error, GraphRecursionError):
+        return (
+            "the graph took as many supersteps as its recursion_limit allows without coming to an "
+            "end; raise the limit where the graph is built if the task really needs more"
+        )
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _left(run: _Run) -> str:
+    """Say what a broken-off run has done to the world."""
+    lines = []
+    if run.committed:
+        many = len(run.committed)
+        lines.append(f"{many} call{'s are' if many > 1 else ' is'} committed:")
+        lines += [f"  {call_text(call['tool'], call['args'])}" for call in run.committed]
+    else:
+        lines.append("nothing was committed")
+    for row in run.board.in_flight():
+        lines.append(f"{row.text} had started: look whether it took effect")
+    return "\n".join(lines)
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"agentlanes: {text}\n")
+
+
+def _complain(text: str, code: int) -> int:
+    _note(text)
+    return code

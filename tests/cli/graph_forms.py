@@ -1,0 +1,144 @@
+"""Graphs for the command line's tests, in every form that LangGraph's own loading takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import interrupt
+
+from agentlanes import build_agent, effect
+from tests.oracle import Oracle, World
+
+TRUTH = [
+    ("look", {"key": "a"}),
+    ("store", {"key": "x", "value": "1"}),
+    ("look", {"key": "x"}),
+]
+WRONG = {2: ("store", {"key": "bad", "value": "bad"})}
+
+
+def _agent(**options: Any) -> Any:
+    oracle = Oracle(TRUTH, wrong=WRONG, act_s=0.01, reason_s=0.05)
+    return build_agent(oracle.act, oracle.reason, World().tools(), planning="never", **options)
+
+
+compiled = _agent()
+
+
+def plain_factory() -> Any:
+    return _agent()
+
+
+def config_factory(config: RunnableConfig) -> Any:
+    assert config["configurable"]["thread_id"]
+    return _agent()
+
+
+async def async_factory() -> Any:
+    return _agent()
+
+
+@contextmanager
+def context_factory() -> Iterator[Any]:
+    yield _agent()
+
+
+@asynccontextmanager
+async def async_context_factory(config: RunnableConfig) -> AsyncIterator[Any]:
+    yield _agent()
+
+
+def stubborn() -> Any:
+    """An act lane that never learns: ends in CorrectionLimit."""
+    oracle = Oracle(TRUTH, wrong={1: ("look", {"key": "zzz"})}, always=True)
+    return build_agent(
+        oracle.act, oracle.reason, World().tools(), planning="never", max_corrections=1
+    )
+
+
+def planning() -> Any:
+    oracle = Oracle(TRUTH, act_s=0.01, reason_s=0.05)
+    return build_agent(oracle.act, oracle.reason, World().tools(), planning="always")
+
+
+def unending() -> Any:
+    """Commits a read and a write, then waits for a verdict that does not come."""
+    quick = Oracle(TRUTH)
+    calls = 0
+
+    async def reason(messages: Any, kwargs: Any) -> AIMessage:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            import asyncio
+
+            await asyncio.sleep(3600)
+        return quick._reason(messages, kwargs)
+
+    from agentlanes.testing import ScriptedModel
+
+    return build_agent(
+        quick.act, ScriptedModel(script=reason), World().tools(), planning="never", run_ahead=0
+    )
+
+
+def hanging_effect() -> Any:
+    @effect("irreversible")
+    async def send(to: str) -> str:
+        """Send something."""
+        import asyncio
+
+        await asyncio.sleep(3600)
+        return "sent"
+
+    oracle = Oracle([("send", {"to": "bob"})])
+    return build_agent(oracle.act, oracle.reason, [send], planning="never")
+
+
+def _echo(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage(f"you said {state['messages'][-1].text}")]}
+
+
+builder = StateGraph(MessagesState)
+builder.add_node("echo", _echo)
+builder.add_edge(START, "echo")
+builder.add_edge("echo", END)
+
+
+def circle() -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("echo", _echo)
+    graph.add_edge(START, "echo")
+    graph.add_edge("echo", "echo")
+    return graph.compile().with_config(recursion_limit=5)
+
+
+def asks_a_person() -> Any:
+    def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [HumanMessage(interrupt("may I?"))]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "ask")
+    graph.add_edge("ask", END)
+    return graph.compile()
+
+
+def breaks() -> Any:
+    raise RuntimeError("the factory\nis closed")
+
+
+def two_arguments(config: RunnableConfig, more: int) -> Any:
+    return _agent()
+
+
+nothing = 42
+
+
+def no_graph() -> int:
+    return 42
