@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
+    _Open = weakref.WeakKeyDictionary[
+        asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
+    ]
+
 __all__ = ["Clients"]
 
 _PLACEHOLDER = "no-key"  # endpoints that ask for no key ignore it; the SDK wants one
@@ -45,9 +49,7 @@ class Clients:
         self._base_url = base_url
         self._key = key
         self._timers = timers
-        self._open: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
-        ] = weakref.WeakKeyDictionary()
+        self._open: _Open = weakref.WeakKeyDictionary()
         self._sync: openai.OpenAI | None = None
         self._lock = threading.Lock()
 
@@ -63,7 +65,7 @@ class Clients:
         for other in [known for known in self._open if known.is_closed()]:
             self._open.pop(other, None)  # its pool holds the loop, so it would never go by itself
         client = self._build_async()
-        closer = _close_with_loop(client)
+        closer = _close_with_loop(client, weakref.ref(self._open))
         self._open[loop] = (client, closer)
         # Starting the generator is what makes the loop know it, and close it at its own end. It
         # does not suspend: two tasks never see the loop without its client.
@@ -130,10 +132,15 @@ class Clients:
         )
 
 
-async def _close_with_loop(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+async def _close_with_loop(
+    client: openai.AsyncOpenAI, opened: weakref.ref[_Open]
+) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        known = opened()
+        if known is not None:
+            known.pop(asyncio.get_running_loop(), None)
         await client.close()
 
 

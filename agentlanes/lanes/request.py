@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from langchain_core.messages import BaseMessage
@@ -109,7 +109,7 @@ def _as_json(lane: Lane, body: dict[str, Any], messages: Sequence[BaseMessage]) 
 
 
 def _wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    wire = cast("list[dict[str, Any]]", convert_to_openai_messages(list(messages)))
+    wire = convert_to_openai_messages(list(messages))
     for message in wire:
         if message["role"] == "tool":
             message.pop("name", None)  # no field of the protocol; some endpoints refuse it

@@ -76,7 +76,7 @@ class Reply:
 @dataclass(slots=True)
 class _Call:
     id: str
-    given_id: str | None
+    given_id: object
     name: str = ""
     args: list[str] = field(default_factory=list)
     size: int = 0
@@ -258,8 +258,8 @@ class ReplyBuilder:
         first = index not in self._calls
         if first:
             taken = {call.id for call in self._calls.values()}
-            unique = isinstance(given, str) and given and given not in taken
-            self._calls[index] = _Call(id=given if unique else f"call_{index}", given_id=given)
+            own = given if isinstance(given, str) and given and given not in taken else None
+            self._calls[index] = _Call(id=own or f"call_{index}", given_id=given)
         call = self._calls[index]
         named = bool(name) and not call.name
         call.name = call.name or name or ""

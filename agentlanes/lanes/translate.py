@@ -171,7 +171,7 @@ def _status(error: openai.APIStatusError, asked: Asked) -> AttemptFailed:
 
 def _in_stream(error: openai.APIError, asked: Asked) -> AttemptFailed:
     """An error object in the middle of a stream that began with 200."""
-    code = int(error.code) if (error.code or "").isdigit() else None
+    code = int(error.code) if error.code and error.code.isdecimal() else None
     said = f"{error.code} {error.type}"
     transient = (code is not None and is_transient(code)) or bool(
         re.search(r"server_error|overloaded|rate_limit|timeout|unavailable", said)
