@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import platform
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +25,7 @@ from agentlanes.bench.bfcl_check import Checker
 from agentlanes.bench.bfcl_data import REQUIREMENT, Task, fetch_wheel, load_tasks
 from agentlanes.bench.bfcl_run import PassName, TaskRun, pass_options, run_task
 from agentlanes.config import Settings
-from agentlanes.errors import AgentLanesError, ConfigError
+from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane
 
 __all__ = ["BfclOptions", "BfclResult", "add_arguments", "main", "run_bfcl"]
@@ -43,9 +42,11 @@ class BfclOptions:
         lanes: `scripted` stand-ins that know the ground truth, or `local` models.
         act_error: Share of its calls that the scripted act lane gets wrong at first.
         seed: Seed of those errors.
-        concurrency: Tasks in flight at a time.
+        concurrency: Tasks in flight at a time; by default 4 for scripted lanes, and 1 for local
+            models, which share the processor.
         act_ms: How long the scripted act lane takes for a reply.
         reason_ms: How long the scripted reason lane takes.
+        tool_ms: How long a tool call takes; the simulated APIs themselves answer at once.
         planning: As for `build_agent`; the serial pass never plans.
         serial_plan: Also run a serial pass in which a plan's verdict covers its steps.
         act_url: Endpoint of the act lane, in place of embedded local models.
@@ -58,9 +59,10 @@ class BfclOptions:
     lanes: Literal["scripted", "local"] = "scripted"
     act_error: float = 0.0
     seed: int = 0
-    concurrency: int = 4
+    concurrency: int | None = None
     act_ms: float = 20.0
     reason_ms: float = 200.0
+    tool_ms: float = 0.0
     planning: Literal["auto", "always", "never"] = "always"
     serial_plan: bool = True
     act_url: str | None = None
@@ -69,14 +71,23 @@ class BfclOptions:
     reason_model: str = "reason"
 
     def __post_init__(self) -> None:
-        if self.tasks < 1 or self.concurrency < 1:
+        if self.tasks > 200:
+            raise ConfigError("multi_turn_base has 200 tasks: --tasks goes up to 200")
+        if self.tasks < 1 or self.in_flight < 1:
             raise ConfigError("--tasks and --concurrency start at 1")
         if not 0 <= self.act_error <= 1:
             raise ConfigError("--act-error is a share: from 0 to 1")
-        if min(self.act_ms, self.reason_ms) < 0:
-            raise ConfigError("--act-ms and --reason-ms start at 0")
+        if min(self.act_ms, self.reason_ms, self.tool_ms) < 0:
+            raise ConfigError("--act-ms, --reason-ms and --tool-ms start at 0")
         if (self.act_url is None) != (self.reason_url is None):
             raise ConfigError("give both --act-url and --reason-url, or neither")
+
+    @property
+    def in_flight(self) -> int:
+        """Tasks in flight at a time."""
+        if self.concurrency is not None:
+            return self.concurrency
+        return 4 if self.lanes == "scripted" else 1
 
     @property
     def passes(self) -> tuple[PassName, ...]:
@@ -161,13 +172,15 @@ async def run_bfcl(
             done: dict[PassName, TaskRun] = {}
             for name in options.passes[turn:] + options.passes[:turn]:
                 chosen = pass_options(name, options.planning)
-                done[name] = await run_task(catalog, task, lanes_of(task), chosen)
+                done[name] = await run_task(
+                    catalog, task, lanes_of(task), chosen, tool_s=options.tool_ms / 1000
+                )
             runs[task.id] = done
             if on_task is not None:
                 on_task(task.id)
 
     async with _lanes(options, wheel) as lanes_of:
-        await _gather([work(lanes_of) for _ in range(min(options.concurrency, len(tasks)))])
+        await _gather([work(lanes_of) for _ in range(min(options.in_flight, len(tasks)))])
     # Checked when all is timed: replaying is work that would show in other tasks' walls.
     result = _result(options, tasks, runs, Checker(wheel, catalog))
     result.elapsed_s = round(time.perf_counter() - started, 3)
@@ -220,7 +233,8 @@ def _result(
     runs: dict[str, dict[PassName, TaskRun]],
     checker: Checker,
 ) -> BfclResult:
-    result = BfclResult(tasks=len(tasks), options=asdict(options), versions=_versions())
+    asked = {**asdict(options), "concurrency": options.in_flight}
+    result = BfclResult(tasks=len(tasks), options=asked, versions=_versions())
     correct: dict[PassName, int] = dict.fromkeys(options.passes, 0)
     walls: dict[PassName, float] = dict.fromkeys(options.passes, 0.0)
     for task in tasks:
@@ -278,9 +292,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--act-error", type=float, default=base.act_error, metavar="SHARE",
         help="share of its calls that the scripted act lane gets wrong at first")  # fmt: skip
     add("--seed", type=int, default=base.seed, help="seed of those errors")
-    add("--concurrency", type=int, default=base.concurrency, help="tasks in flight at a time")
+    add("--concurrency", type=int, help="tasks in flight at a time (scripted: 4, local: 1)")
     add("--act-ms", type=float, default=base.act_ms, help="latency of the scripted act lane")
     add("--reason-ms", type=float, default=base.reason_ms, help="and of the scripted reason lane")
+    add("--tool-ms", type=float, default=base.tool_ms, help="how long a tool call takes")
     add("--planning", choices=["auto", "always", "never"], default=base.planning,
         help="whether turns begin with a plan that is validated once")  # fmt: skip
     add("--no-serial-plan", action="store_true",
@@ -293,29 +308,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the bench from parsed arguments, show how it goes, and give the exit code.
+    """Run the bench from parsed arguments, and show how it goes.
 
     Returns:
-        0 when the bench ran to its end, whatever it found; 1 when it could not; 130 on Ctrl-C.
+        0, whatever the bench found.
+
+    Raises:
+        AgentLanesError: The bench could not be run; see `run_bfcl`.
+        KeyboardInterrupt: Ctrl-C; nothing was written, and the lanes' process has ended.
     """
     from agentlanes.bench.bfcl_show import progress, show
 
-    try:
-        options = BfclOptions(
-            tasks=args.tasks, lanes=args.lanes, act_error=args.act_error, seed=args.seed,
-            concurrency=args.concurrency, act_ms=args.act_ms, reason_ms=args.reason_ms,
-            planning=args.planning, serial_plan=not args.no_serial_plan,
-            act_url=args.act_url, act_model=args.act_model,
-            reason_url=args.reason_url, reason_model=args.reason_model,
-        )  # fmt: skip
-        with progress(options) as on_task:
-            result = asyncio.run(run_bfcl(options, on_task=on_task))
-    except AgentLanesError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing was written\n")
-        return 130
+    options = BfclOptions(
+        tasks=args.tasks, lanes=args.lanes, act_error=args.act_error, seed=args.seed,
+        concurrency=args.concurrency, act_ms=args.act_ms, reason_ms=args.reason_ms,
+        tool_ms=args.tool_ms, planning=args.planning, serial_plan=not args.no_serial_plan,
+        act_url=args.act_url, act_model=args.act_model,
+        reason_url=args.reason_url, reason_model=args.reason_model,
+    )  # fmt: skip
+    with progress(options) as on_task:
+        result = asyncio.run(run_bfcl(options, on_task=on_task))
     show(options, result)
     if args.json_file is not None:
         args.json_file.write_text(json.dumps(result.to_json(), indent=1) + "\n")

@@ -62,7 +62,12 @@ class TaskRun:
 
 
 async def run_task(
-    catalog: Catalog, task: Task, lanes: tuple[Lane, Lane], options: Mapping[str, Any]
+    catalog: Catalog,
+    task: Task,
+    lanes: tuple[Lane, Lane],
+    options: Mapping[str, Any],
+    *,
+    tool_s: float = 0.0,
 ) -> TaskRun:
     """Run a task from its first user turn to its last, or to its first error.
 
@@ -71,6 +76,7 @@ async def run_task(
         task: The task.
         lanes: The act lane and the reason lane.
         options: Further options of `build_agent`.
+        tool_s: How long a tool call takes.
 
     Raises:
         ConfigError: The agent cannot be built; no other task would fare better.
@@ -78,7 +84,8 @@ async def run_task(
     """
     run = TaskRun(world=World(catalog, task))
     act, reason = lanes
-    agent = build_agent(act, reason, run.world.tools(), checkpointer=InMemorySaver(), **options)
+    tools = run.world.tools(delay_s=tool_s)
+    agent = build_agent(act, reason, tools, checkpointer=InMemorySaver(), **options)
     config: Any = {"configurable": {"thread_id": task.id}}
     for text in task.turns:
         started = time.perf_counter()

@@ -69,7 +69,8 @@ def show(options: BfclOptions, result: BfclResult) -> None:
             f"{options.act_error:.0%} of the act lane's calls wrong at first, seed {options.seed}"
         )
     console.print(
-        f"{options.concurrency} tasks at a time, planning {options.planning}; "
+        f"{options.in_flight} tasks at a time, planning {options.planning}, "
+        f"a tool call takes {options.tool_ms:g} ms; "
         f"walls are summed over the {result.timed_tasks} tasks that no pass gave up"
     )
     if result.speedup is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import random
@@ -61,9 +62,13 @@ class World:
         except Exception as error:  # the executor's own rule: every exception becomes text
             return f"Error during execution: {error}"
 
-    def tools(self) -> list[BaseTool]:
-        """Give the task's tools, bound to these instances, with their effect classes."""
-        return [self._tool(spec) for spec in self._specs.values()]
+    def tools(self, *, delay_s: float = 0.0) -> list[BaseTool]:
+        """Give the task's tools, bound to these instances, with their effect classes.
+
+        Args:
+            delay_s: How long a call takes. The simulated APIs answer at once; real ones do not.
+        """
+        return [self._tool(spec, delay_s) for spec in self._specs.values()]
 
     def state(self) -> dict[str, Any]:
         """Give everything the instances hold, as plain data that compares with `==`."""
@@ -72,10 +77,12 @@ class World:
             for owner, instance in self._instances.items()
         }
 
-    def _tool(self, spec: ToolSpec) -> BaseTool:
-        # A coroutine without an await: it runs in one go on the event loop, so no other call and
-        # no cancellation comes between, and it may run ahead of its verdict.
+    def _tool(self, spec: ToolSpec, delay_s: float) -> BaseTool:
+        # A coroutine, so that it may run ahead of its verdict. What it does it does in one go on
+        # the event loop, after the delay: no other call and no cancellation comes between.
         async def run(**args: Any) -> str:
+            if delay_s:
+                await asyncio.sleep(delay_s)
             return self.execute(Call(spec.name, args))
 
         tool = StructuredTool(
