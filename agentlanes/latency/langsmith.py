@@ -88,10 +88,12 @@ class TracedCall:
             self._token = var_child_runnable_config.set({**around, "callbacks": manager})
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._tracer is None or self._token is None:
             return
         var_child_runnable_config.reset(self._token)
+        if error is not None:
+            self._tracer.close_open(error)
         ended, self._tracer.ended = self._tracer.ended, []
         # The record describes the call as a whole, so it goes to the last request that was made.
         last = ended.pop() if ended and error is None else None
@@ -181,6 +183,7 @@ class _HoldingTracer(LangChainTracer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.started: list[Run] = []
         self.ended: list[Run] = []
 
     @classmethod
@@ -201,11 +204,24 @@ class _HoldingTracer(LangChainTracer):
     def copy_with_metadata_defaults(self, **defaults: Any) -> LangChainTracer:
         copy = super().copy_with_metadata_defaults(**defaults)
         if isinstance(copy, _HoldingTracer):
-            copy.ended = self.ended
+            copy.started, copy.ended = self.started, self.ended
         return copy
+
+    def _on_chat_model_start(self, run: Run) -> None:
+        self.started.append(run)
+        super()._on_chat_model_start(run)
 
     def _on_llm_end(self, run: Run) -> None:
         self.ended.append(run)
+
+    def close_open(self, error: BaseException) -> None:
+        """End the runs that langchain-core leaves open: it reports no cancelled model call."""
+        for run in self.started:
+            if str(run.id) in self.run_map:
+                try:
+                    self.on_llm_error(error, run_id=run.id)
+                except Exception:
+                    _log.warning("a cancelled model run could not be traced", exc_info=True)
 
     def send(self, run: Run) -> None:
         """Send the end of a run, as the ordinary tracer does at once."""
