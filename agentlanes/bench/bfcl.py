@@ -12,6 +12,7 @@ import asyncio
 import json
 import platform
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,8 @@ from agentlanes.lanes.lane import Lane
 
 __all__ = ["BfclOptions", "BfclResult", "add_arguments", "main", "run_bfcl"]
 
+_SAMPLE_EVERY = 4
+
 LanesOf = Callable[[Task], tuple[Lane, Lane]]
 
 
@@ -42,13 +45,15 @@ class BfclOptions:
         lanes: `scripted` stand-ins that know the ground truth, or `local` models.
         act_error: Share of its calls that the scripted act lane gets wrong at first.
         seed: Seed of those errors.
-        concurrency: Tasks in flight at a time; by default 4 for scripted lanes, and 1 for local
+        concurrency: Tasks in flight at a time; by default 6 for scripted lanes, and 1 for local
             models, which share the processor.
         act_ms: How long the scripted act lane takes for a reply.
         reason_ms: How long the scripted reason lane takes.
         tool_ms: How long a tool call takes; the simulated APIs themselves answer at once.
         planning: As for `build_agent`; the serial pass never plans.
-        serial_plan: Also run a serial pass in which a plan's verdict covers its steps.
+        serial_plan: Whether also to run a serial pass in which a plan's verdict covers its steps,
+            which shows what planning alone gains: in a `sample` of every fourth task, in `all`,
+            or in `none`.
         act_url: Endpoint of the act lane, in place of embedded local models.
         reason_url: Endpoint of the reason lane.
         act_model: The act lane's model at `act_url`.
@@ -64,7 +69,7 @@ class BfclOptions:
     reason_ms: float = 200.0
     tool_ms: float = 0.0
     planning: Literal["auto", "always", "never"] = "always"
-    serial_plan: bool = True
+    serial_plan: Literal["sample", "all", "none"] = "sample"
     act_url: str | None = None
     reason_url: str | None = None
     act_model: str = "act"
@@ -87,13 +92,25 @@ class BfclOptions:
         """Tasks in flight at a time."""
         if self.concurrency is not None:
             return self.concurrency
-        return 4 if self.lanes == "scripted" else 1
+        return 6 if self.lanes == "scripted" else 1
 
-    @property
-    def passes(self) -> tuple[PassName, ...]:
-        """The passes each task is run in."""
-        extra = self.serial_plan and self.planning != "never"
-        return ("lanes", "serial", "serial_plan") if extra else ("lanes", "serial")
+    def passes(self, index: int) -> tuple[PassName, ...]:
+        """Give the passes that a task is run in, in the order in which it is.
+
+        The order alternates: no way is always the one that finds the caches warm.
+
+        Args:
+            index: The task's place, from 0.
+        """
+        passes: tuple[PassName, ...] = ("lanes", "serial")
+        chosen = self.serial_plan == "all" or (
+            self.serial_plan == "sample" and index % _SAMPLE_EVERY == 0
+        )
+        if chosen and self.planning != "never":
+            passes = ("lanes", "serial", "serial_plan")
+        # By fours, so that the sampled tasks do not all begin with the same pass.
+        turn = (index // _SAMPLE_EVERY + index) % len(passes)
+        return passes[turn:] + passes[:turn]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,10 +125,10 @@ class BfclResult:
         wall_s: Sum of the tasks' walls with run-ahead.
         serial_wall_s: Sum of the same tasks' walls with every verdict awaited.
         speedup: `serial_wall_s / wall_s`.
-        serial_plan_wall_s: Sum of the same tasks' walls when verdicts are awaited, but a plan's
-            covers its steps; `None` if that pass was left out.
-        serial_plan_correct: Right in that pass.
         timed_tasks: Tasks in the sums: those that no pass had to give up.
+        serial_plan: The pass in which verdicts are awaited, but a plan's covers its steps:
+            `tasks`, `correct`, its `wall_s`, and the `lanes_wall_s` and `serial_wall_s` of the
+            same tasks; `None` if it was left out.
         elapsed_s: The whole bench, everything included.
         options: What was asked for.
         counts: By pass: requests by lane, discarded steps, time saved and time wasted.
@@ -125,9 +142,8 @@ class BfclResult:
     wall_s: float = 0.0
     serial_wall_s: float = 0.0
     speedup: float | None = None
-    serial_plan_wall_s: float | None = None
-    serial_plan_correct: int | None = None
     timed_tasks: int = 0
+    serial_plan: dict[str, float] | None = None
     elapsed_s: float = 0.0
     options: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -135,7 +151,7 @@ class BfclResult:
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Give one object: the figures, the options beside them, and the rest."""
+        """Give one object: the options, and beside them the figures and the rest."""
         figures = asdict(self)
         return {**figures.pop("options"), **figures}
 
@@ -167,10 +183,8 @@ async def run_bfcl(
 
     async def work(lanes_of: LanesOf) -> None:
         for index, task in queue:
-            # Alternating order: neither way is always the one that finds the caches warm.
-            turn = index % len(options.passes)
             done: dict[PassName, TaskRun] = {}
-            for name in options.passes[turn:] + options.passes[:turn]:
+            for name in options.passes(index):
                 chosen = pass_options(name, options.planning)
                 done[name] = await run_task(
                     catalog, task, lanes_of(task), chosen, tool_s=options.tool_ms / 1000
@@ -235,8 +249,8 @@ def _result(
 ) -> BfclResult:
     asked = {**asdict(options), "concurrency": options.in_flight}
     result = BfclResult(tasks=len(tasks), options=asked, versions=_versions())
-    correct: dict[PassName, int] = dict.fromkeys(options.passes, 0)
-    walls: dict[PassName, float] = dict.fromkeys(options.passes, 0.0)
+    correct: Counter[PassName] = Counter()
+    timed: list[dict[PassName, TaskRun]] = []
     for task in tasks:
         done = runs[task.id]
         for name, run in done.items():
@@ -247,23 +261,35 @@ def _result(
                 why = run.error or finding.why
                 result.failures.append({"task": task.id, "pass": name, "why": why})
         if not any(run.error for run in done.values()):
-            result.timed_tasks += 1
-            for name, run in done.items():
-                walls[name] += run.wall_s
+            timed.append(done)
+    result.timed_tasks = len(timed)
     result.correct, result.serial_correct = correct["lanes"], correct["serial"]
-    result.wall_s, result.serial_wall_s = round(walls["lanes"], 3), round(walls["serial"], 3)
+    result.wall_s, result.serial_wall_s = _wall_s(timed, "lanes"), _wall_s(timed, "serial")
     if result.wall_s:
         result.speedup = round(result.serial_wall_s / result.wall_s, 3)
-    if "serial_plan" in correct:
-        result.serial_plan_correct = correct["serial_plan"]
-        result.serial_plan_wall_s = round(walls["serial_plan"], 3)
-    for name in options.passes:
-        result.counts[name] = _counts([runs[task.id][name] for task in tasks])
+    for name in ("lanes", "serial", "serial_plan"):
+        given = [done[name] for done in runs.values() if name in done]
+        if given:
+            result.counts[name] = _counts(given)
+    if "serial_plan" in result.counts:
+        sample = [done for done in timed if "serial_plan" in done]
+        result.serial_plan = {
+            "tasks": result.counts["serial_plan"]["tasks"],
+            "correct": correct["serial_plan"],
+            "wall_s": _wall_s(sample, "serial_plan"),
+            "lanes_wall_s": _wall_s(sample, "lanes"),
+            "serial_wall_s": _wall_s(sample, "serial"),
+        }
     return result
+
+
+def _wall_s(runs: Sequence[dict[PassName, TaskRun]], name: PassName) -> float:
+    return round(sum(done[name].wall_s for done in runs), 3)
 
 
 def _counts(runs: Sequence[TaskRun]) -> dict[str, float]:
     return {
+        "tasks": len(runs),
         "act_requests": sum(run.lane_calls.get("act", 0) for run in runs),
         "reason_requests": sum(run.lane_calls.get("reason", 0) for run in runs),
         "committed_calls": sum(len(turn) for run in runs for turn in run.committed),
@@ -292,14 +318,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--act-error", type=float, default=base.act_error, metavar="SHARE",
         help="share of its calls that the scripted act lane gets wrong at first")  # fmt: skip
     add("--seed", type=int, default=base.seed, help="seed of those errors")
-    add("--concurrency", type=int, help="tasks in flight at a time (scripted: 4, local: 1)")
+    add("--concurrency", type=int, help="tasks in flight at a time (scripted: 6, local: 1)")
     add("--act-ms", type=float, default=base.act_ms, help="latency of the scripted act lane")
     add("--reason-ms", type=float, default=base.reason_ms, help="and of the scripted reason lane")
     add("--tool-ms", type=float, default=base.tool_ms, help="how long a tool call takes")
     add("--planning", choices=["auto", "always", "never"], default=base.planning,
         help="whether turns begin with a plan that is validated once")  # fmt: skip
-    add("--no-serial-plan", action="store_true",
-        help="leave out the serial pass in which a plan's verdict covers its steps")  # fmt: skip
+    add("--serial-plan", choices=["sample", "all", "none"], default=base.serial_plan,
+        help="tasks also run serially with plans that are validated once")  # fmt: skip
     add("--act-url", help="endpoint of the act lane, with --lanes local")
     add("--act-model", default=base.act_model, help="its model")
     add("--reason-url", help="endpoint of the reason lane, with --lanes local")
@@ -322,7 +348,7 @@ def main(args: argparse.Namespace) -> int:
     options = BfclOptions(
         tasks=args.tasks, lanes=args.lanes, act_error=args.act_error, seed=args.seed,
         concurrency=args.concurrency, act_ms=args.act_ms, reason_ms=args.reason_ms,
-        tool_ms=args.tool_ms, planning=args.planning, serial_plan=not args.no_serial_plan,
+        tool_ms=args.tool_ms, planning=args.planning, serial_plan=args.serial_plan,
         act_url=args.act_url, act_model=args.act_model,
         reason_url=args.reason_url, reason_model=args.reason_model,
     )  # fmt: skip

@@ -30,7 +30,7 @@ def progress(options: BfclOptions) -> Iterator[Callable[[str], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        shown = bar.add_task(" then ".join(options.passes), total=options.tasks)
+        shown = bar.add_task("BFCL tasks, each in every way", total=options.tasks)
         yield lambda task_id: bar.advance(shown)
 
 
@@ -40,29 +40,30 @@ def show(options: BfclOptions, result: BfclResult) -> None:
     table = Table(title=f"BFCL multi_turn_base, first {result.tasks}", title_justify="left")
     for column in ("pass", "correct", "wall", "act requests", "reason requests", "discarded"):
         table.add_column(column, justify="left" if column == "pass" else "right")
-    rows: list[tuple[str, str, int | None, float | None]] = [
+    rows: list[tuple[str, str, float, float]] = [
         ("lanes", "run-ahead", result.correct, result.wall_s),
         ("serial", "every verdict awaited", result.serial_correct, result.serial_wall_s),
-        (
-            "serial_plan",
-            "awaited, plans judged once",
-            result.serial_plan_correct,
-            result.serial_plan_wall_s,
-        ),
     ]
+    planned = result.serial_plan
+    if planned is not None:
+        title = "awaited, a plan's covers its steps"
+        rows.append(("serial_plan", title, planned["correct"], planned["wall_s"]))
     for key, title, correct, wall_s in rows:
-        if key not in result.counts or wall_s is None:
-            continue
         counts = result.counts[key]
         table.add_row(
             title,
-            f"{correct} of {result.tasks}",
+            f"{correct:.0f} of {counts['tasks']:.0f}",
             f"{wall_s:.1f} s",
             f"{counts['act_requests']:.0f}",
             f"{counts['reason_requests']:.0f}",
             f"{counts['discarded_steps']:.0f}",
         )
     console.print(table)
+    if planned is not None:
+        console.print(
+            f"in those {planned['tasks']:.0f} tasks run-ahead took {planned['lanes_wall_s']:.1f} s "
+            f"and awaiting every verdict {planned['serial_wall_s']:.1f} s"
+        )
     if options.lanes == "scripted" and options.act_url is None:
         console.print(
             f"scripted lanes: act {options.act_ms:g} ms, reason {options.reason_ms:g} ms, "

@@ -25,7 +25,9 @@ def bench(*words: str) -> int:
 @pytest.mark.parametrize("planning", ["always", "never"])
 async def test_tasks_come_out_right_in_every_pass(wheel: Path, planning: str) -> None:
     done: list[str] = []
-    options = BfclOptions(tasks=3, act_error=0.5, act_ms=1, reason_ms=20, planning=planning)  # type: ignore[arg-type]
+    options = BfclOptions(
+        tasks=3, act_error=0.5, act_ms=1, reason_ms=20, planning=planning, serial_plan="all"
+    )  # type: ignore[arg-type]
     result = await run_bfcl(options, on_task=done.append)
     assert result.failures == []
     assert (result.tasks, result.correct, result.serial_correct) == (3, 3, 3)
@@ -34,21 +36,33 @@ async def test_tasks_come_out_right_in_every_pass(wheel: Path, planning: str) ->
     assert result.speedup == pytest.approx(result.serial_wall_s / result.wall_s, abs=0.01)
     counts = result.counts
     assert {name: count["committed_calls"] for name, count in counts.items()} == dict.fromkeys(
-        options.passes, counts["lanes"]["committed_calls"]
+        counts, counts["lanes"]["committed_calls"]
     )
     assert counts["lanes"]["discarded_steps"] > 0  # the errors were made, and caught
     if planning == "always":
-        assert result.serial_plan_correct == 3
+        assert result.serial_plan is not None
+        assert (result.serial_plan["tasks"], result.serial_plan["correct"]) == (3, 3)
         assert counts["lanes"]["reason_requests"] < counts["serial"]["reason_requests"]
     else:
-        assert result.serial_plan_wall_s is None
+        assert result.serial_plan is None
 
 
 def test_the_command_prints_and_writes_its_figures(
     wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "result.json"
-    words = ["--tasks", "1", "--act-ms", "1", "--reason-ms", "7", "--seed", "5", "--no-serial-plan"]
+    words = [
+        "--tasks",
+        "1",
+        "--act-ms",
+        "1",
+        "--reason-ms",
+        "7",
+        "--seed",
+        "5",
+        "--serial-plan",
+        "none",
+    ]
     assert bench(*words, "--json", str(file)) == 0
     said = capsys.readouterr().out
     assert "act 1 ms, reason 7 ms" in said
@@ -83,6 +97,15 @@ def test_an_unreachable_lane_ends_the_bench(
     nowhere = "http://127.0.0.1:1/v1"
     assert bench("--tasks", "2", "--act-url", nowhere, "--reason-url", nowhere) == 1
     assert "127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_every_way_comes_first_in_its_turn() -> None:
+    options = BfclOptions(tasks=200)
+    orders = [options.passes(index) for index in range(200)]
+    assert sum("serial_plan" in order for order in orders) == 50
+    assert sum(order[0] == "lanes" for order in orders if len(order) == 2) == 75
+    firsts = [order[0] for order in orders if len(order) == 3]
+    assert all(firsts.count(name) >= 16 for name in ("lanes", "serial", "serial_plan"))
 
 
 def test_no_more_tasks_than_there_are() -> None:
