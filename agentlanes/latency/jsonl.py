@@ -1,0 +1,234 @@
+"""Runs as JSON lines: a file a run, written as it goes, readable after a crash.
+
+    {"type": "run", "schema": 1, "run_id": ..., "graph": ..., "started": ...}
+    {"type": "step", "step": 0, ...}          one line a step record
+    {"type": "result", "status": "done", ...}
+
+A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
+lines, and at most one torn one at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, cast
+
+from agentlanes.errors import ConfigError
+from agentlanes.latency.record import StepRecord
+
+__all__ = ["SCHEMA_VERSION", "LoggedRun", "RunLog", "RunStatus", "read_run", "read_runs"]
+
+SCHEMA_VERSION = 1
+"""Version of the lines' form; it changes when a key changes its meaning or goes."""
+
+RunStatus = Literal["done", "failed", "stopped"]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class RunLog:
+    """Writes one run's file, a line at a time.
+
+    The file is `<folder>/<run_id>.jsonl`. Leaving the `with` block without a `result` writes one:
+    `failed` with the error's type, `stopped` for a cancel or Ctrl-C. The error's message is not
+    written, since it may quote what the run was about.
+
+    Attributes:
+        path: The file.
+        run_id: The run's id.
+
+    Raises:
+        ConfigError: The run id cannot be a file name.
+        FileExistsError: The run has a file already.
+
+    Example:
+        >>> import tempfile
+        >>> from agentlanes.latency.record import blank_record
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with RunLog(folder, "r1", graph="assistant") as log:
+        ...     log.step(blank_record(step=0, window=0, node="act", outcome="committed"))
+        ...     log.result(answer="Sunny.", committed=[])
+        >>> run = read_run(log.path)
+        >>> run.graph, run.status, len(run.steps)
+        ('assistant', 'done', 1)
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        run_id: str,
+        *,
+        graph: str | None = None,
+        started: datetime | None = None,
+        **more: Any,
+    ) -> None:
+        """Open the file and write its first line.
+
+        Args:
+            folder: Where it goes; made if it is not there.
+            run_id: Letters, digits, `.`, `_` and `-`.
+            graph: The graph's name.
+            started: When the run began; now, by default.
+            more: Further facts for the first line.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            raise ConfigError(
+                f"{run_id[:80]!r} cannot name a run's file; use letters, digits, '.', '_' and '-'"
+            )
+        self.run_id = run_id
+        self.path = Path(folder) / f"{run_id}.jsonl"
+        self._finished = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered, and appending: each line is one write, whatever happens to this process.
+        self._file: BinaryIO = cast("BinaryIO", self.path.open("xb", buffering=0))
+        when = (started or datetime.now(UTC)).isoformat()
+        head = {"schema": SCHEMA_VERSION, "run_id": run_id, "graph": graph, "started": when}
+        self._write("run", {**more, **head})
+
+    def step(self, record: StepRecord) -> None:
+        """Write a step record."""
+        self._write("step", record)
+
+    def event(self, event: Any) -> None:
+        """Write the step record of a custom stream event; other events are passed over."""
+        if isinstance(event, Mapping) and event.get("type") == "agentlanes.step":
+            self.step(event["record"])
+
+    def result(
+        self,
+        *,
+        status: RunStatus = "done",
+        answer: str | None = None,
+        committed: Sequence[Mapping[str, Any]] = (),
+        error: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Write the last line and make the file durable.
+
+        Args:
+            status: How the run ended.
+            answer: The answer.
+            committed: The committed calls, in order.
+            error: The type of what ended the run.
+            more: Further facts.
+        """
+        known = {"status": status, "ended": datetime.now(UTC).isoformat(), "error": error}
+        calls = [dict(call) for call in committed]
+        self._write("result", {**more, **known, "answer": answer, "committed": calls})
+        self._finished = True
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file. A run without a result then reads as one that never ended."""
+        self._file.close()
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None and not self._finished:
+                status: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
+                self.result(status=status, error=type(error).__name__)
+        finally:
+            self.close()
+
+    def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
+        line = json.dumps({"type": kind, **fields}, ensure_ascii=False, default=str)
+        data = memoryview(f"{line}\n".encode("utf-8", "backslashreplace"))
+        while data:  # an unbuffered file may take less than it is given
+            data = data[self._file.write(data) :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRun:
+    """A run as its file tells it.
+
+    Attributes:
+        path: The file.
+        head: The first line.
+        steps: The step records, in order.
+        result: The last line; `None` when the run was killed or goes on still.
+        torn: Lines that could not be read: the last one of a killed run, if any.
+    """
+
+    path: Path
+    head: dict[str, Any]
+    steps: list[StepRecord]
+    result: dict[str, Any] | None
+    torn: int
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return str(self.head.get("run_id") or self.path.stem)
+
+    @property
+    def graph(self) -> str | None:
+        """The graph's name."""
+        return self.head.get("graph")
+
+    @property
+    def status(self) -> str:
+        """How it ended; `open` when its file has no last line."""
+        return str(self.result["status"]) if self.result else "open"
+
+
+def read_run(path: Path | str) -> LoggedRun:
+    """Read a run's file, one that a crash has cut short included.
+
+    Raises:
+        OSError: The file cannot be read.
+        ConfigError: The file was written in a newer form.
+    """
+    path = Path(path)
+    head: dict[str, Any] = {}
+    result: dict[str, Any] | None = None
+    steps: list[StepRecord] = []
+    torn = 0
+    for line in path.read_bytes().split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+            kind = fields.pop("type")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            torn += 1
+            continue
+        if kind == "run":
+            head = fields
+        elif kind == "step":
+            steps.append(cast("StepRecord", fields))
+        elif kind == "result":
+            result = fields
+    if isinstance(head.get("schema"), int) and head["schema"] > SCHEMA_VERSION:
+        raise ConfigError(
+            f"{path} has schema version {head['schema']} and this release reads up to "
+            f"{SCHEMA_VERSION}; upgrade agentlanes"
+        )
+    return LoggedRun(path=path, head=head, steps=steps, result=result, torn=torn)
+
+
+def read_runs(folder: Path | str) -> Iterator[LoggedRun]:
+    """Read every run in a folder, in the order they started; a missing folder has none.
+
+    Raises:
+        OSError: A file cannot be read.
+        ConfigError: A file was written in a newer form.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+    runs = [read_run(path) for path in paths]
+    yield from sorted(runs, key=lambda run: (str(run.head.get("started") or ""), run.run_id))
