@@ -133,12 +133,14 @@ class Oracle:
         for index, call in enumerate(truth.calls[place.turn][place.position :]):
             earlier = truth.results[place.turn][place.position : place.position + index]
             args = dict(_foreseen(call, place.shown, earlier))
-            if not corrected and args == call.args:
-                # A step with an open or a referred argument gets its error, if it is due, when
-                # the call is drafted: a call has one chance to be wrong, not two.
+            tool = call.tool
+            if not corrected and args.keys() == call.args.keys():
+                # A step with an open argument gets its error, if it is due, when the call is
+                # drafted: a call has one chance to be wrong, not two.
                 drafted = self.draft(task, place.turn, place.position + index)
-                call, args = drafted, dict(drafted.args)
-            steps.append({"tool": call.tool, "intent": _intent(call), "args": args})
+                tool = drafted.tool
+                args |= {k: v for k, v in drafted.args.items() if v != call.args.get(k)}
+            steps.append({"tool": tool, "intent": tool.replace("_", " "), "args": args})
         return steps
 
     def _call_fault(
@@ -267,10 +269,6 @@ def _verdict(wrong: tuple[str, Call | None] | None) -> dict[str, Any]:
     reason, call = wrong
     suggestion = {"tool": call.tool, "args": dict(call.args)} if call else None
     return {"reason": reason, "verdict": "reject", "suggestion": suggestion}
-
-
-def _intent(call: Call) -> str:
-    return call.tool.replace("_", " ")
 
 
 def _summary(place: _Place) -> str:

@@ -9,11 +9,10 @@ from agentlanes.bench.bfcl_check import Checker
 from agentlanes.bench.bfcl_data import Task, fetch_wheel, load_tasks
 from agentlanes.errors import BenchDataError
 
-pytest.importorskip("mpmath", reason="the extra `bench` is not installed")
-
 
 @pytest.fixture(scope="session")
 def wheel() -> Path:
+    pytest.importorskip("mpmath", reason="the extra `bench` is not installed")
     try:
         return fetch_wheel()
     except BenchDataError as error:

@@ -6,13 +6,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import mpmath
 import pytest
 
 from agentlanes.bench.bfcl_calls import Call, Catalog, ToolSpec
 from agentlanes.bench.bfcl_data import Task, import_from
 from agentlanes.bench.bfcl_tools import World
 from agentlanes.speculation.effects import effect_of
+
+mpmath = pytest.importorskip("mpmath", reason="the extra `bench` is not installed")
 
 AHEAD = {"pure", "read"}
 
