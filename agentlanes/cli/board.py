@@ -105,7 +105,7 @@ class Board:
         if self._message.get(who) != message.id:
             self._message[who], self.speaking[who] = message.id, ""
         said = (message.additional_kwargs or {}).get("reasoning_content") or ""
-        self.speaking[who] = (self.speaking[who] + plain(f"{said}{message.text}"))[-2000:]
+        self.speaking[who] = f"{self.speaking[who]}{said}{message.text}"[-2000:]
 
     def verdict_of(self, row: Row) -> Row:
         """Give the row that holds a row's verdict: itself, or the plan it rides on."""

@@ -118,7 +118,7 @@ class LinesView(QuietView):
 
     def values(self, values: Any) -> None:
         """Print the transcript's news, where the graph sends no events."""
-        messages = values.get("messages") if isinstance(values, dict) else None
+        messages = values.get("messages")
         for message in self.board.news(messages or []):
             for call in getattr(message, "tool_calls", None) or []:
                 self._print(f"{self.elapsed_s():8.2f} s  {call_text(call['name'], call['args'])}")
@@ -182,7 +182,7 @@ class TableView(QuietView):
 
     def values(self, values: Any) -> None:
         """Show the transcript's news, where the graph sends no events."""
-        messages = values.get("messages") if isinstance(values, dict) else None
+        messages = values.get("messages")
         for message in self.board.news(messages or []):
             for call in getattr(message, "tool_calls", None) or []:
                 self._console.print(Text(call_text(call["name"], call["args"])))

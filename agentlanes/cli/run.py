@@ -8,7 +8,8 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from rich.text import Text
 from agentlanes.cli.board import Board, call_text
 from agentlanes.cli.live import View, show_live
 from agentlanes.cli.load import GraphSpec, find_graph, load_graph, open_graph
+from agentlanes.config import Settings
 from agentlanes.errors import AgentLanesError, ConfigError
+from agentlanes.latency.jsonl import RunLog, RunStatus
+from agentlanes.latency.table import steps_view
 
 __all__ = ["add_arguments", "main"]
 
@@ -58,24 +62,47 @@ def main(args: argparse.Namespace) -> int:
     except ConfigError as error:
         return _complain(str(error), USAGE)
     run = _Run(spec=spec, text=args.input, thread=args.thread)
-    console = Console(highlight=False)
-    try:
-        with asyncio.Runner() as runner:
-            runner.run(_stream(run, console, quiet=args.quiet))
-        code = _conclude(run, console, quiet=args.quiet)
-    except KeyboardInterrupt:
-        run.status, run.error = "interrupted", "interrupted"
-        code = _complain(f"interrupted after {run.elapsed_s():.1f} s; {_left(run)}", INTERRUPTED)
-    except Exception as error:
-        if args.debug:
-            raise
-        run.status, run.error = "failed", _explain(error)
-        said = f"{run.error}\n{_left(run)}" if run.board.rows else run.error
-        code = _complain(said, FAILED)
+    settings = Settings.from_env()
+    with _traced(settings):
+        code = _carry_out(run, settings, quiet=args.quiet, debug=args.debug)
     if args.json_file is not None:
         written = json.dumps(run.to_json(), indent=1, ensure_ascii=False, default=str)
         args.json_file.write_text(f"{written}\n", encoding="utf-8")
     return code
+
+
+def _carry_out(run: _Run, settings: Settings, *, quiet: bool, debug: bool) -> int:
+    console = Console(highlight=False)
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(_stream(run, settings, console, quiet=quiet))
+        return _conclude(run, console, quiet=quiet)
+    except KeyboardInterrupt:
+        run.status, run.error = "stopped", "interrupted"
+        said = f"interrupted after {run.elapsed_s():.1f} s; {_left(run)}"
+        return _complain(said, INTERRUPTED)
+    except Exception as error:
+        run.status, run.error = "failed", _explain(error)
+        if debug:
+            raise
+        said = f"{run.error}\n{_left(run)}" if run.board.rows else run.error
+        return _complain(said, FAILED)
+
+
+@contextmanager
+def _traced(settings: Settings) -> Iterator[None]:
+    """Send LangSmith what is left at the end, without letting it hold the process up."""
+    if not settings.langsmith_tracing:
+        yield
+        return
+    from agentlanes.latency.langsmith import bound_exit, flush
+
+    bound_exit()
+    try:
+        yield
+    finally:
+        if not flush():
+            _note("LangSmith did not take all of the trace in time")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,9 +115,10 @@ class _Run:
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     board: Board = field(default_factory=Board)
     values: dict[str, Any] = field(default_factory=dict)
-    steps: list[Any] = field(default_factory=list)
+    entered: bool = False
+    streamed: list[Any] = field(default_factory=list)
     waits_for: list[Any] = field(default_factory=list)
-    status: str = "done"
+    status: RunStatus = "done"
     error: str | None = None
     wall_s: float | None = None
     began: float = field(default_factory=time.monotonic)
@@ -101,6 +129,11 @@ class _Run:
     @property
     def committed(self) -> list[dict[str, Any]]:
         return list(self.values.get("committed") or [])
+
+    @property
+    def steps(self) -> list[Any]:
+        """The step records: as they were streamed, or as the final state has them."""
+        return self.streamed or list(self.values.get("steps") or [])
 
     @property
     def answer(self) -> str | None:
@@ -127,7 +160,7 @@ class _Run:
         }
 
 
-async def _stream(run: _Run, console: Console, *, quiet: bool) -> None:
+async def _stream(run: _Run, settings: Settings, console: Console, *, quiet: bool) -> None:
     config: dict[str, Any] = {
         "run_id": run.id,
         "run_name": run.spec.name,
@@ -137,36 +170,69 @@ async def _stream(run: _Run, console: Console, *, quiet: bool) -> None:
     async with open_graph(load_graph(run.spec), config) as graph:
         if run.thread is not None and getattr(graph, "checkpointer", None) is None and not quiet:
             _note("this graph keeps no threads (it has no checkpointer); --thread only labels it")
-        with show_live(console, run.board, run.spec.name, quiet=quiet) as view:
+        with (
+            _logged(run, settings) as log,
+            show_live(console, run.board, run.spec.name, quiet=quiet) as view,
+        ):
             modes = ["custom", "values", *(["messages"] if view.tokens else [])]
             run.began = time.monotonic()
-            async for place, mode, part in graph.astream(
-                given, config, stream_mode=modes, subgraphs=True
-            ):
-                _take_in(run, view, place, mode, part)
-            run.wall_s = time.monotonic() - run.began
+            try:
+                async for place, mode, part in graph.astream(
+                    given, config, stream_mode=modes, subgraphs=True
+                ):
+                    _take_in(run, view, log, place, mode, part)
+            finally:
+                run.wall_s = time.monotonic() - run.began
 
 
-def _take_in(run: _Run, view: View, place: tuple[str, ...], mode: str, part: Any) -> None:
+@contextmanager
+def _logged(run: _Run, settings: Settings) -> Iterator[RunLog]:
+    """Keep the run's file, and end it with what became of the run however it ends."""
+    with RunLog(settings.runs_dir, str(run.id), graph=run.spec.name) as log:
+        error: BaseException | None = None
+        try:
+            yield log
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if not run.streamed:  # a graph that sends no events may have kept records all the same
+                for record in run.steps:
+                    log.step(record)
+            broken: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
+            log.result(
+                status="stopped" if run.waits_for else "done" if error is None else broken,
+                answer=run.answer if error is None else None,
+                committed=run.committed,
+                error=type(error).__name__ if error else None,
+                wall_s=round(run.elapsed_s(), 3),
+            )
+
+
+def _take_in(
+    run: _Run, view: View, log: RunLog, place: tuple[str, ...], mode: str, part: Any
+) -> None:
     if mode == "messages":
         message, metadata = part
         view.token(message, metadata.get("tags") or [])
     elif mode == "custom":
         if isinstance(part, Mapping) and part.get("type") == "agentlanes.step":
-            run.steps.append(part["record"])
+            run.streamed.append(part["record"])
+            log.step(part["record"])
         view.event(part)
-    elif not place:
-        waits = part.get("__interrupt__") if isinstance(part, Mapping) else None
-        if waits:
-            run.waits_for = [one.value for one in waits]
-        elif isinstance(part, Mapping):
-            run.values = dict(part)
-            view.values(run.values)
+    elif not place and isinstance(part, Mapping):
+        state = dict(part)
+        run.waits_for += [one.value for one in state.pop("__interrupt__", ())]
+        if state:
+            view.values(state)
+            # The first is the state before any node ran: on a kept thread, the last turn's.
+            run.values = state if run.entered else {}
+            run.entered = True
 
 
 def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
     if run.waits_for:
-        run.status, run.error = "waiting", "the run waits for a person"
+        run.status, run.error = "stopped", "the run waits for a person"
         asked = "; ".join(map(str, run.waits_for))
         return _complain(f"{run.error}, and this command has nobody to ask: {asked}", FAILED)
     if quiet:
@@ -175,10 +241,8 @@ def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
     console.print()
     console.print(Text(run.answer or "(no answer)"))
     if run.steps:
-        from agentlanes.latency.table import print_steps
-
         console.print()
-        print_steps(run.steps, console)
+        console.print(steps_view(run.steps))
     return DONE
 
 
