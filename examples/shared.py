@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,9 @@ class Asked:
 
 Script = Callable[[Asked], Reply]
 
+_TOLD = re.compile(r"^(\w+) (\{.*?\}) gave: ", re.MULTILINE)
+"""How the request for the final answer tells of a call, in words rather than as messages."""
+
 
 def read(body: Mapping[str, Any]) -> Asked:
     """Read a Chat Completions request."""
@@ -72,6 +76,9 @@ def read(body: Mapping[str, Any]) -> Asked:
         for call in message.get("tool_calls") or ():
             args = json.loads(call["function"]["arguments"])
             done.append(Call(call["function"]["name"], args, results[call["id"]]))
+    told = _TOLD.split(aside.partition("\n\nDraft of the answer:")[0])[1:]
+    for tool, given, result in zip(told[::3], told[1::3], told[2::3], strict=True):
+        done.append(Call(tool, json.loads(given), result.removesuffix("\n")))
     schema = (body.get("response_format") or {}).get("json_schema", {}).get("name")
     unstructured = "words" if body["model"] == "reason" else "answer"
     kind = schema or ("draft" if body.get("tools") else unstructured)
