@@ -37,8 +37,11 @@ def progress(options: BfclOptions) -> Iterator[Callable[[str], None]]:
 def show(options: BfclOptions, result: BfclResult) -> None:
     """Print the figures, and under which conditions they arose."""
     console = Console()
-    table = Table(title=f"BFCL multi_turn_base, first {result.tasks}", title_justify="left")
-    for column in ("pass", "correct", "wall", "act requests", "reason requests", "discarded"):
+    table = Table(
+        title=f"BFCL multi_turn_base, first {result.tasks}; requests by lane, steps discarded",
+        title_justify="left",
+    )
+    for column in ("pass", "correct", "wall", "act", "reason", "discarded"):
         table.add_column(column, justify="left" if column == "pass" else "right")
     rows: list[tuple[str, str, float, float]] = [
         ("lanes", "run-ahead", result.correct, result.wall_s),
@@ -46,7 +49,7 @@ def show(options: BfclOptions, result: BfclResult) -> None:
     ]
     planned = result.serial_plan
     if planned is not None:
-        title = "awaited, a plan's covers its steps"
+        title = "awaited, plans judged once"
         rows.append(("serial_plan", title, planned["correct"], planned["wall_s"]))
     for key, title, correct, wall_s in rows:
         counts = result.counts[key]
