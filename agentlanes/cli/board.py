@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Board", "Row", "call_text", "plain"]
+__all__ = ["Board", "Row", "call_text", "plain", "plain_lines"]
 
 ToolStatus = Literal["running", "ended", "failed"]
 
@@ -178,5 +178,9 @@ def plain(text: object) -> str:
         >>> plain("a" + chr(27) + "[2Jb")
         'a?[2Jb'
     """
-    one_line = " ".join(str(text).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in one_line)
+    return plain_lines(" ".join(str(text).split()))
+
+
+def plain_lines(text: str) -> str:
+    """Do the same and keep line breaks and tabs."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)

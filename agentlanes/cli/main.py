@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from types import ModuleType
 
 from agentlanes import __version__
@@ -76,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         agentlanes 0.1.0
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows a "?"
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     command = _chosen(given)
     try:
         parser = _parser(command)

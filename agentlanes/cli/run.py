@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from agentlanes.cli.board import Board, call_text
+from agentlanes.cli.board import Board, call_text, plain_lines
 from agentlanes.cli.live import View, show_live
 from agentlanes.cli.load import GraphSpec, find_graph, load_graph, open_graph
 from agentlanes.config import Settings
@@ -67,7 +67,10 @@ def main(args: argparse.Namespace) -> int:
         code = _carry_out(run, settings, quiet=args.quiet, debug=args.debug)
     if args.json_file is not None:
         written = json.dumps(run.to_json(), indent=1, ensure_ascii=False, default=str)
-        args.json_file.write_text(f"{written}\n", encoding="utf-8")
+        try:
+            args.json_file.write_text(f"{written}\n", encoding="utf-8")
+        except OSError as error:
+            return _complain(f"the result cannot be written: {error}", code or FAILED)
     return code
 
 
@@ -236,10 +239,12 @@ def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
         asked = "; ".join(map(str, run.waits_for))
         return _complain(f"{run.error}, and this command has nobody to ask: {asked}", FAILED)
     if quiet:
-        sys.stdout.write(f"{run.answer or ''}\n")
+        answer = run.answer or ""
+        # A program that reads it gets it as it is; a terminal must not be steered by it.
+        sys.stdout.write(f"{plain_lines(answer) if sys.stdout.isatty() else answer}\n")
         return DONE
     console.print()
-    console.print(Text(run.answer or "(no answer)"))
+    console.print(Text(plain_lines(run.answer or "(no answer)")))
     if run.steps:
         console.print()
         console.print(steps_view(run.steps))
@@ -276,7 +281,7 @@ def _left(run: _Run) -> str:
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(f"agentlanes: {text}\n")
+    sys.stderr.write(f"agentlanes: {plain_lines(text)}\n")
 
 
 def _complain(text: str, code: int) -> int:

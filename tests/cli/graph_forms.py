@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 from agentlanes import build_agent, effect
+from agentlanes.testing import ScriptedModel
 from tests.oracle import Oracle, World
 
 TRUTH = [
@@ -75,12 +77,8 @@ def unending() -> Any:
         nonlocal calls
         calls += 1
         if calls > 2:
-            import asyncio
-
             await asyncio.sleep(3600)
         return quick._reason(messages, kwargs)
-
-    from agentlanes.testing import ScriptedModel
 
     return build_agent(
         quick.act, ScriptedModel(script=reason), World().tools(), planning="never", run_ahead=0
@@ -91,8 +89,6 @@ def hanging_effect() -> Any:
     @effect("irreversible")
     async def send(to: str) -> str:
         """Send something."""
-        import asyncio
-
         await asyncio.sleep(3600)
         return "sent"
 
@@ -108,6 +104,16 @@ builder = StateGraph(MessagesState)
 builder.add_node("echo", _echo)
 builder.add_edge(START, "echo")
 builder.add_edge("echo", END)
+
+
+def steering() -> Any:
+    """Answers with an escape sequence that clears a terminal."""
+    oracle = Oracle([])
+
+    def act(messages: Any, kwargs: Any) -> AIMessage:
+        return AIMessage("first line\nsecond\x1b[2J line")
+
+    return build_agent(ScriptedModel(script=act), oracle.reason, planning="never")
 
 
 def circle() -> Any:

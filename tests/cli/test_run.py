@@ -88,6 +88,19 @@ def test_quiet_prints_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr() == ("done: 3 calls\n", "")
 
 
+def test_an_answer_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("steering", "--json", "out.json") == 0
+    assert "first line\nsecond?[2J line\n" in capsys.readouterr().out
+    result = json.loads(Path("out.json").read_text())
+    assert result["answer"] == "first line\nsecond\x1b[2J line"
+
+
+def test_a_result_that_cannot_be_written_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken").mkdir()
+    assert run("plain_factory", "--json", "taken") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_a_plan_is_shown_with_what_follows_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("planning") == 0
     out = capsys.readouterr().out
