@@ -100,7 +100,7 @@ async def talking(wheel: Path, task: Task, **options: Any) -> AsyncIterator[Conv
         yield Conversation(client, task, World(oracle.catalog, task))
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 60, 110, 160])
+@pytest.mark.parametrize("number", [0, 60, 160])
 @pytest.mark.parametrize("act_error", [0.0, 1.0])
 async def test_a_plain_loop_over_both_lanes_gets_tasks_right(
     wheel: Path, tasks: list[Task], checker: Checker, catalog: Catalog, number: int,
@@ -211,7 +211,7 @@ async def test_plans_refer_to_results_they_cannot_know(
                     assert args.items() <= dict(call.args).items()
                     results.append(talk.run(call))
                 talk.transcript.append(AIMessage("done"))
-    assert referring > 3
+    assert referring > 2
 
 
 def step_pinned(step: dict[str, Any]) -> bool:
