@@ -120,7 +120,8 @@ def build_parts(
             of them. `"match"`: a call commits only if the reason lane would make the same.
             `"skip"`: `pure` and `read` calls go unverified, and are reported so.
         planning: Whether turns begin with a plan that is validated once: `"always"`,
-            `"never"`, or `"auto"` when the router takes the request for a multi-step one.
+            `"never"`, or `"auto"`: when a tool in reach waits for verdicts, or the router takes
+            the request for a multi-step one.
         run_ahead: Unverified proposals in flight; 0 waits for every verdict.
         max_window: Calls in a window.
         max_corrections: Rejections in a row that end the run.

@@ -114,6 +114,8 @@ def position(messages: Sequence[BaseMessage]) -> int:
     asides = prompts.ASIDE_PREFIXES
     count = 0
     for message in messages:
+        if str(message.text).startswith(prompts.WORK_PREFIX):
+            return str(message.text).count(" gave: ")
         if isinstance(message, HumanMessage) and not str(message.text).startswith(asides):
             count = 0
         count += isinstance(message, ToolMessage)

@@ -59,7 +59,9 @@ async def test_a_tool_that_asks_a_person_runs_once_after_the_answer() -> None:
         return "sent"
 
     oracle = Oracle([("send", {"to": "bob"})])
-    agent = build_agent(oracle.act, oracle.reason, [send], checkpointer=InMemorySaver())
+    agent = build_agent(
+        oracle.act, oracle.reason, [send], planning="never", checkpointer=InMemorySaver()
+    )
     paused = await agent.ainvoke(ask(), CONFIG)
     assert paused["__interrupt__"][0].value == {"send_to": "bob"}
     assert sent == []

@@ -17,6 +17,7 @@ from agentlanes.state import Correction, PlanStep
 __all__ = [
     "ASIDE_PREFIXES",
     "CORRECTION_PREFIX",
+    "WORK_PREFIX",
     "call_messages",
     "deliver_prompt",
     "draft_prompt",
@@ -27,8 +28,9 @@ __all__ = [
 
 CORRECTION_PREFIX = "Correction:"
 _BRIEF, _STEP = "Conclusion to carry out:", "Make exactly this step of the agreed plan:"
+WORK_PREFIX = "Work done:"
 _JUDGE, _DRAFT = "Judge this proposal.", "Draft of the answer:"
-ASIDE_PREFIXES = (CORRECTION_PREFIX, _BRIEF, _STEP, _JUDGE, _DRAFT)
+ASIDE_PREFIXES = (CORRECTION_PREFIX, _BRIEF, _STEP, _JUDGE, WORK_PREFIX, _DRAFT)
 """How a last user message begins when it is the library's and not the user's."""
 
 ACT_SYSTEM = (
@@ -81,7 +83,7 @@ def call_messages(
         tool_calls=[{"name": tool, "args": dict(args), "id": call_id, "type": "tool_call"}],
     )
     status = "error" if failed else "success"
-    return ask, ToolMessage(content=result, tool_call_id=call_id, name=tool, status=status)  # type: ignore[arg-type]
+    return ask, ToolMessage(content=result, tool_call_id=call_id, name=tool, status=status)
 
 
 def draft_prompt(
@@ -93,13 +95,11 @@ def draft_prompt(
     step: PlanStep | None = None,
 ) -> list[BaseMessage]:
     """Ask the act lane for its next call or calls, or its answer."""
-    tail: list[str] = []
+    tail = [_correction(correction)] if correction else []
     if brief:
         tail.append(f"{_BRIEF}\n{brief}")
     if step:
         tail.append(f"{_STEP}\n{_json(dict(step))}")
-    if correction:
-        tail.append(_correction(correction))
     return _prompt(system, ACT_SYSTEM, transcript, tail)
 
 
@@ -113,9 +113,9 @@ def plan_prompt(
 ) -> list[BaseMessage]:
     """Ask the act lane for a plan of what is left to do."""
     listing = "\n".join(_json(dict(tool)) for tool in tools)
-    tail = [f"{_BRIEF}\n{brief}"] if brief else []
-    if correction:
-        tail.append(_correction(correction))
+    tail = [_correction(correction)] if correction else []
+    if brief:
+        tail.append(f"{_BRIEF}\n{brief}")
     return _prompt(system, f"{PLAN_SYSTEM}\nTools:\n{listing}", transcript, tail)
 
 
@@ -145,9 +145,27 @@ def words_prompt(system: str | None, transcript: Sequence[BaseMessage]) -> list[
 def deliver_prompt(
     system: str | None, transcript: Sequence[BaseMessage], draft: str | None
 ) -> list[BaseMessage]:
-    """Ask the act lane for the final answer."""
-    tail = [f"{_DRAFT}\n{draft}"] if draft else []
-    return _prompt(system, DELIVER_SYSTEM, transcript, tail)
+    """Ask the act lane for the final answer.
+
+    Calls are told, not shown as messages: a small model that sees a row of calls makes another.
+    """
+    results = {m.tool_call_id: str(m.text) for m in transcript if isinstance(m, ToolMessage)}
+    spoken: list[BaseMessage] = []
+    work: list[str] = []
+    for message in transcript:
+        if isinstance(message, AIMessage) and message.tool_calls:
+            work += [
+                f"{call['name']} {_json(call['args'])} gave: {results.get(str(call['id']), '')}"
+                for call in message.tool_calls
+            ]
+        elif not isinstance(message, ToolMessage):
+            if isinstance(message, HumanMessage):
+                work = []  # what earlier turns did is in their answers
+            spoken.append(message)
+    tail = ["\n".join([WORK_PREFIX, *work])] if work else []
+    if draft:
+        tail.append(f"{_DRAFT}\n{draft}")
+    return _prompt(system, DELIVER_SYSTEM, spoken, tail)
 
 
 def _prompt(

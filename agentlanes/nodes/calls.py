@@ -14,7 +14,7 @@ from agentlanes.context.prompts import call_messages
 from agentlanes.nodes.drafting import new_proposal
 from agentlanes.nodes.events import announce, tool_event
 from agentlanes.nodes.parts import Parts
-from agentlanes.plan import approve, conforms, fully_pinned, reject
+from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import ProposalDict
 
@@ -73,10 +73,9 @@ def _propose(
     exchange, plan = context.exchange, state["plan"]
     tool = parts.tools.get(drafted["tool"])
     args = drafted["args"]
-    follows = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
-    if follows and plan is not None and tool is not None and not tool.runs_ahead:
-        # What cannot be undone rides on a plan only when the plan itself fixed every argument.
-        follows = fully_pinned(plan["steps"][at]["args"], tool.schema)
+    step = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
+    # The plan's verdict covers what the plan fixed; an argument it left open has not been seen.
+    follows = step and plan is not None and args.keys() <= plan["steps"][at]["args"].keys()
     proposal = new_proposal(
         context,
         kind="call",
@@ -84,7 +83,7 @@ def _propose(
         args=args,
         effect=tool.effect.effect_class if tool else "",
         fenced=tool is not None and not tool.runs_ahead,
-        plan_step=at if follows else None,
+        plan_step=at if step else None,
         rides_on=state["riding"] if follows else None,
         draft=state["draft"],
     )

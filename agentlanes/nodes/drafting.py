@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,7 +19,7 @@ from agentlanes.state import PlanDict, PlanStep, ProposalDict
 if TYPE_CHECKING:
     from agentlanes.nodes.act import ActContext, ActState
 
-__all__ = ["new_proposal", "next_draft"]
+__all__ = ["issued_args", "new_proposal", "next_draft"]
 
 
 async def next_draft(
@@ -38,6 +39,9 @@ async def next_draft(
         ready = _ready_steps(parts, plan, state)
         if ready:
             return {"pending": ready, "draft": None, "first": False}
+        if not context.exchange.judging:
+            # An open argument needs a verdict, and this window has nobody to give one.
+            return {"pending": [], "done": True, "first": False}
     return await _draft_calls(parts, state, context, config)
 
 
@@ -70,8 +74,8 @@ def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str
     ready: list[dict[str, Any]] = []
     for step in plan["steps"][state["at"] :]:
         tool = parts.tools.get(step["tool"])
-        args = resolve_step(step, state["results"])
-        if tool is None or args is None or not fully_pinned(args, tool.schema):
+        args = issued_args(parts, step, state["results"])
+        if tool is None or args is None:
             break
         if ready and not tool.runs_ahead:
             break
@@ -79,6 +83,15 @@ def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str
         if not tool.runs_ahead:
             break
     return ready
+
+
+def issued_args(parts: Parts, step: PlanStep, results: Sequence[str]) -> dict[str, Any] | None:
+    """Give a plan step's arguments when code can issue it, or `None` when one is open."""
+    tool = parts.tools.get(step["tool"])
+    args = resolve_step(step, results)
+    return (
+        args if tool is not None and args is not None and fully_pinned(args, tool.schema) else None
+    )
 
 
 async def _draft_calls(

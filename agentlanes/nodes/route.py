@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput, StepLimit
+from agentlanes.nodes.drafting import issued_args
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.router import RouteScore, StepFeatures
 from agentlanes.state import AgentState, LaneSet, Route, RunInfo, Window
@@ -89,7 +90,10 @@ def _lanes(
     if carry:
         return "both", False, "a draft needs a verdict"
     if plan is not None and plan["status"] == "approved":
-        return "act", False, "the approved plan covers what is left"
+        left = plan["steps"][plan["done"] : plan["done"] + 1]
+        if all(issued_args(parts, step, plan["results"]) is not None for step in left):
+            return "act", False, "the approved plan covers the next step"
+        return "both", False, "the plan left an argument open"
     if parts.verify == "skip":
         return "act", False, "verdicts are skipped"
     if profile in REASON_FIRST and not state.get("brief") and not state["committed"]:
@@ -98,12 +102,17 @@ def _lanes(
 
 
 def _plans(parts: Parts, state: AgentState, score: RouteScore) -> bool:
-    """Say whether the window begins with a plan: once a turn, before anything is committed."""
+    """Say whether the window begins with a plan: once a turn, before anything is committed.
+
+    A plan costs one verdict where its calls would cost one each, so whatever would wait for
+    verdicts (a fence in reach, or a request that needs thought) is planned first.
+    """
     if parts.planning == "never" or parts.verify == "match" or not parts.tools:
         return False
     if state["committed"] or state.get("plan") is not None:
         return False
-    return parts.planning == "always" or score.p_reason >= 0.5
+    fences = any(not tool.runs_ahead for tool in parts.tools.values())
+    return parts.planning == "always" or fences or score.p_reason >= 0.5
 
 
 def _features(parts: Parts, state: AgentState) -> StepFeatures:

@@ -1,0 +1,249 @@
+"""Two real local models side by side: one acts ahead, the other works the problem out.
+
+    python examples/00_demo.py            # what `make demo` runs
+
+The act lane is a model of half a billion parameters. It reads the contacts file at once, ahead of
+any verdict, and drafts the mail, but it is bad at arithmetic. The reason lane, three times as
+large, works the number out in free words at the same time. A mail cannot be taken back, so it
+waits at the fence: code compares its number with the reason lane's and its address with what was
+read, and sends it back corrected if they differ. At the end the outbox is checked by code that
+neither lane saw.
+
+Small models judge plans no better than chance, so nothing here asks one to: see LOCAL MODELS in
+the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default as mail_policy
+from pathlib import Path
+from typing import Any
+
+from agentlanes_tools import Outbox, read_file
+from langchain_core.messages import HumanMessage, ToolMessage
+
+from agentlanes import Case, build_agent
+from agentlanes.cli.main import main as agentlanes
+from agentlanes.local import local_lanes
+from agentlanes.nodes import SolutionJudge
+from agentlanes.plan import approve, reject
+
+FOLDER = Path(".agentlanes/demo")
+CONTACTS = {
+    "supply room": "bo.diaz@school.test",
+    "front desk": "ann.lee@school.test",
+    "library": "cy.wu@school.test",
+}
+SOLVE = "Only work out the number. Think step by step; end with the number alone on the last line."
+
+# A model this small needs to see each kind of reply once.
+EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "How many chairs are 3 rows of 5, less 2? Read staff.txt to find who runs the hall, "
+        "then mail the number to that person.",
+        {"tool": "read_file", "args": {"path": "staff.txt"}},
+    ),
+    (
+        "Result of read_file: Hall: sue@club.test",
+        {
+            "tool": "send_email",
+            "args": {"to": "sue@club.test", "subject": "Chairs", "body": "The number is 12."},
+        },
+    ),
+    (
+        'Correction: this was proposed and rejected: {"tool": "send_email"}\n'
+        'Suggested instead: {"args": {"body": "The number is 13.", "subject": "Chairs", '
+        '"to": "sue@club.test"}, "tool": "send_email"}',
+        {
+            "tool": "send_email",
+            "args": {"to": "sue@club.test", "subject": "Chairs", "body": "The number is 13."},
+        },
+    ),
+    (
+        'Result of send_email: {"status": "queued", "id": "7f", "to": "sue@club.test"}',
+        {"final_answer": "I mailed the number, 13, to sue@club.test."},
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A word problem with a mail at its end."""
+
+    boxes: int
+    each: int
+    broken: int
+    room: str
+
+    @property
+    def request(self) -> str:
+        """What the user asks."""
+        return (
+            f"A school buys {self.boxes} boxes with {self.each} pencils each. {self.broken} "
+            "pencils are broken and go back. How many pencils does it keep? Read contacts.txt to "
+            f"find who runs the {self.room}, then mail the number to that person."
+        )
+
+    @property
+    def number(self) -> int:
+        """The right number: neither lane sees this."""
+        return self.boxes * self.each - self.broken
+
+
+def make_task(seed: int) -> Task:
+    """Draw a task; seed 0 is the one the README shows."""
+    if seed == 0:
+        return Task(boxes=11, each=24, broken=17, room="supply room")
+    draw = random.Random(seed)
+    return Task(
+        boxes=draw.randint(4, 19),
+        each=draw.randint(6, 36),
+        broken=draw.randint(5, 60) % 23 + 1,
+        room=draw.choice(sorted(CONTACTS)),
+    )
+
+
+@asynccontextmanager
+async def make_graph() -> AsyncIterator[Any]:
+    """Start both local lanes and build the agent on them."""
+    contacts = "".join(f"{room.capitalize()}: {mail}\n" for room, mail in CONTACTS.items())
+    (FOLDER / "files").mkdir(parents=True, exist_ok=True)
+    (FOLDER / "files" / "contacts.txt").write_text(contacts)
+    outbox = Outbox(FOLDER / "outbox")
+    async with local_lanes(act_examples=EXAMPLES) as (act, reason):
+        solver = SolutionJudge(
+            model=reason.chat_model("reason"), compare=compare, system_prompt=SOLVE
+        )
+        yield build_agent(
+            act,
+            reason,
+            [read_file(FOLDER / "files"), outbox.send_email],
+            judge=solver,
+            checks=[mail_to_somebody_read_of, nothing_twice],
+            planning="never",
+            name="demo",
+        )
+
+
+def compare(solution: str, case: Case) -> Any:
+    """Hold a proposal against the number that the reason lane worked out."""
+    numbers = re.findall(r"-?\d+", solution.replace(",", ""))
+    proposal = case.proposal
+    if proposal["kind"] == "finish" and not done(case, "send_email"):
+        return reject("code", "the mail has not been sent yet")
+    if proposal["tool"] != "send_email":
+        return approve("code")
+    if not numbers:
+        return reject("reason", "the reason lane came to no number")
+    if re.findall(r"\d+", proposal["args"]["body"]) == [numbers[-1]]:
+        return approve("reason", f"the number is {numbers[-1]}")
+    better = {**proposal["args"], "body": f"The number is {numbers[-1]}."}
+    suggestion = {"tool": "send_email", "args": better}
+    return reject("reason", f"the number is {numbers[-1]}", suggestion)
+
+
+def mail_to_somebody_read_of(case: Case) -> str | None:
+    """Refuse an address that no file gave: code can tell, so no model is asked."""
+    if case.proposal["tool"] != "send_email":
+        return None
+    wanted = this_turn(case)[0].text
+    lines = [line for read in done(case, "read_file") for line in read.splitlines()]
+    named = [line for line in lines if line.split(":")[0].lower() in str(wanted)]
+    if not lines:
+        return "read contacts.txt first"
+    if any(case.proposal["args"]["to"] in line for line in named):
+        return None
+    return f"the mail goes to another address; the file says {'; '.join(named)}"
+
+
+def nothing_twice(case: Case) -> str | None:
+    """Refuse a call that this turn has made already."""
+    calls = [
+        (call["name"], call["args"])
+        for message in this_turn(case)
+        for call in getattr(message, "tool_calls", ())
+    ]
+    if (case.proposal["tool"], case.proposal["args"]) in calls:
+        return "this call has been made; go on with its result"
+    return None
+
+
+def this_turn(case: Case) -> list[Any]:
+    """Give the conversation from the user's last request on."""
+    starts = [n for n, m in enumerate(case.transcript) if isinstance(m, HumanMessage)]
+    return list(case.transcript[starts[-1] :])
+
+
+def done(case: Case, tool: str) -> list[str]:
+    """Give the results of a tool in this turn."""
+    made = [m for m in this_turn(case) if isinstance(m, ToolMessage) and m.name == tool]
+    return [str(message.text) for message in made if message.status == "success"]
+
+
+def find_faults(task: Task, result: dict[str, Any], mails: list[Path]) -> list[str]:
+    """Check the run from outside: the outbox, the answer, and what each lane did."""
+    faults = []
+    texts = [message_from_bytes(mail.read_bytes(), policy=mail_policy) for mail in mails]
+    if len(texts) != 1:
+        faults.append(f"{len(texts)} mails were sent, not 1")
+    for text in texts:
+        if text["To"] != CONTACTS[task.room]:
+            faults.append(f"the mail went to {text['To']}, not to {CONTACTS[task.room]}")
+        if re.findall(r"\d+", text.get_content()) != [str(task.number)]:
+            faults.append(f"the mail says {text.get_content().strip()!r}, not {task.number}")
+    if str(task.number) not in (result["answer"] or ""):
+        faults.append(f"the answer is {result['answer']!r}; the number is {task.number}")
+    steps = result["steps"]
+    for lane in ("act", "reason"):
+        if not sum(s["tokens"]["output"] or 0 for s in steps if s["lane"] == lane):
+            faults.append(f"the {lane} lane generated no tokens")
+    if not any((s["overlap_saved_ms"] or 0) > 0 for s in steps):
+        faults.append("nothing ran ahead of its verdict")
+    if not any(c["effect"] == "read" for c in result["committed"]):
+        faults.append("no read was committed")
+    if not any(s["outcome"] == "fenced" for s in steps):
+        faults.append("no write waited at the fence")
+    return faults
+
+
+def main() -> int:
+    """Run the demo and check what it did."""
+    parser = argparse.ArgumentParser(description="Two local models side by side.")
+    parser.add_argument("--seed", type=int, default=0, help="another task; small models may fail")
+    parser.add_argument("--quiet", action="store_true", help="only the answer and the check")
+    args = parser.parse_args()
+    task = make_task(args.seed)
+    for old in FOLDER.glob("outbox/*.eml"):
+        old.unlink()
+    print(f"Task: {task.request}\n", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "result.json"
+        here = f"{Path(__file__).resolve()}:make_graph"
+        options = ["--quiet"] if args.quiet else []
+        code = agentlanes(["run", here, task.request, "--json", str(report), *options])
+        result = json.loads(report.read_text()) if report.is_file() else None
+    if code or result is None:
+        return code or 1
+    faults = find_faults(task, result, sorted(FOLDER.glob("outbox/*.eml")))
+    for fault in faults:
+        print(f"wrong: {fault}", file=sys.stderr)
+    if not faults:
+        print(
+            f"\nChecked: one mail, to {CONTACTS[task.room]}, with the right number, {task.number}."
+            "\nBoth lanes spoke, a read ran ahead, the mail waited for its verdict."
+        )
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
