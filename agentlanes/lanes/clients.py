@@ -106,9 +106,7 @@ class Clients:
         import openai
 
         # Without a loop nothing can interrupt a read but its own timeout.
-        read_s = min(
-            self._timers.total_s, max(self._timers.first_token_s, self._timers.progress_s)
-        )
+        read_s = min(self._timers.total_s, max(self._timers.first_token_s, self._timers.progress_s))
         return openai.OpenAI(
             api_key=self._reveal(),
             base_url=self._base_url,

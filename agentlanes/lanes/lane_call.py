@@ -82,9 +82,7 @@ class LaneCall:
         """Start an attempt; what the one before it gave is dropped."""
         made = self._asked.attempts + 1 if attempts is None else attempts
         self._asked = replace(self._asked, attempts=made)
-        self._builder = ReplyBuilder(
-            model=self._asked.model, no_arguments=self._no_arguments
-        )
+        self._builder = ReplyBuilder(model=self._asked.model, no_arguments=self._no_arguments)
         self._begun = False
         self._marks: dict[str, float] = {}
         self._ends = now + self._timers.total_s

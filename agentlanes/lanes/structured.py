@@ -140,9 +140,7 @@ def _both(first: AIMessage, second: AIMessage) -> AIMessage:
             key: None if after[key] is None else after[key] + before["duration_ms"]
             for key in ("first_reasoning_ms", "first_content_ms", "first_tool_arg_ms")
         }
-        firsts = {
-            key: shifted[key] if before[key] is None else before[key] for key in shifted
-        }
+        firsts = {key: shifted[key] if before[key] is None else before[key] for key in shifted}
         sums = {key: before[key] + after[key] for key in ("duration_ms", "attempts")}
         times = {**after, **firsts, **sums}
         update["response_metadata"] = {**second.response_metadata, TIMES_KEY: times}

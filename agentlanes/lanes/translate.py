@@ -56,9 +56,7 @@ class Asked:
     sent_tools: bool = False
     attempts: int = 1
 
-    def error(
-        self, kind: type[LaneError], message: str, *, status: int | None = None
-    ) -> LaneError:
+    def error(self, kind: type[LaneError], message: str, *, status: int | None = None) -> LaneError:
         """Make an error that knows the request."""
         return kind(message, model=self.model, attempts=self.attempts, status=status)
 
@@ -120,9 +118,7 @@ def _unreadable(asked: Asked, error: Exception) -> LaneError:
     )
 
 
-def _connection(
-    error: openai.APIConnectionError, asked: Asked, *, begun: bool
-) -> AttemptFailed:
+def _connection(error: openai.APIConnectionError, asked: Asked, *, begun: bool) -> AttemptFailed:
     cause = error.__cause__ or error
     name = type(cause).__name__
     if name in ("ReadTimeout", "WriteTimeout"):

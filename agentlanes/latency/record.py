@@ -114,7 +114,8 @@ def lane_times(message: Any, duration_ms: float) -> tuple[LaneTimes, Tokens]:
     """
     meta: dict[str, Any] = getattr(message, "response_metadata", None) or {}
     times: LaneTimes = {"duration_ms": duration_ms, "model": meta.get("model_name")}
-    times.update(meta.get(TIMES_KEY) or {})
+    measured: LaneTimes | None = meta.get(TIMES_KEY)
+    times.update(measured or {})
     usage: dict[str, Any] = getattr(message, "usage_metadata", None) or {}
     return times, Tokens(
         input=usage.get("input_tokens"),

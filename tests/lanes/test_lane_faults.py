@@ -202,7 +202,13 @@ async def test_finish_reasons_that_are_no_success(reason: str, kind: type[LaneEr
 @pytest.mark.parametrize(
     "args",
     [
-        '{"city": "Par', '{"city": "a", "city": "b"}', '{"city": NaN}', "[1]", "null", "", "{} {}",
+        '{"city": "Par',
+        '{"city": "a", "city": "b"}',
+        '{"city": NaN}',
+        "[1]",
+        "null",
+        "",
+        "{} {}",
         '{"a":' * 70 + "1" + "}" * 70,
     ],
 )
@@ -334,7 +340,7 @@ def plain(body: str, kind: str = "application/json") -> bytes:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (sse("event: error\ndata: {\"message\": \"broken\"}"), MalformedReply),
+        (sse('event: error\ndata: {"message": "broken"}'), MalformedReply),
         (sse('data: {"error": {"message": "boom", "type": "invalid"}}'), EndpointRefused),
         (sse('data: {"error": {"message": "boom", "type": "server_error"}}'), EndpointOverloaded),
         (sse('data: {"choices": null}'), MalformedReply),
@@ -386,8 +392,15 @@ def test_every_error_of_the_sdk_is_translated() -> None:
         error: Any = kind.__new__(kind)
         Exception.__init__(error, "sk-hidden said so")
         vars(error).update(
-            message="sk-hidden said so", request=request, response=response, body=None, code=None,
-            param=None, type=None, status_code=getattr(kind, "status_code", 503), request_id=None,
+            message="sk-hidden said so",
+            request=request,
+            response=response,
+            body=None,
+            code=None,
+            param=None,
+            type=None,
+            status_code=getattr(kind, "status_code", 503),
+            request_id=None,
         )
         failed = translate(error, asked)
         assert failed is not None, kind

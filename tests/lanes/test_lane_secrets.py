@@ -27,10 +27,23 @@ def test_no_view_of_the_model_shows_the_key() -> None:
     model = model_of()
     bound = model.bind_tools([{"type": "function", "function": {"name": "f"}}])
     views = [
-        repr(model), str(model), model.model_dump(), model.model_dump_json(), dumpd(model),
-        dumps(model), dumps(bound), repr(bound), model.lc_attributes, model._get_ls_params(),
-        model._identifying_params, model._get_invocation_params(), model._serialized,
-        model.asdict(), repr(model.lane), repr(model._clients), repr(model.__pydantic_private__),
+        repr(model),
+        str(model),
+        model.model_dump(),
+        model.model_dump_json(),
+        dumpd(model),
+        dumps(model),
+        dumps(bound),
+        repr(bound),
+        model.lc_attributes,
+        model._get_ls_params(),
+        model._identifying_params,
+        model._get_invocation_params(),
+        model._serialized,
+        model.asdict(),
+        repr(model.lane),
+        repr(model._clients),
+        repr(model.__pydantic_private__),
         model._get_llm_string(),
     ]
     for view in views:

@@ -49,9 +49,7 @@ def schema_of(offer: tool_json.Offer | None) -> dict[str, Any]:
 
 
 def model_of(server: EndpointServer, **fields: Any) -> LaneChatModel:
-    lane = Lane(
-        "small", base_url=server.base_url, tool_format="json", examples=EXAMPLES, **fields
-    )
+    lane = Lane("small", base_url=server.base_url, tool_format="json", examples=EXAMPLES, **fields)
     return LaneChatModel.from_lane(lane, "act", Settings())
 
 
@@ -128,9 +126,16 @@ async def test_a_final_answer_comes_back_as_content() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["sunny", "[]", '{"tool": "get_weather"}', '{"tool": "get_weather", "args": "x"}',
-     '{"tool": "a", "args": {}, "more": 1}', '{"final_answer": 1}',
-     '{"tool": "a", "args": {"x": 1, "x": 2}}', '{"tool": "get_weather", "args": {"city": '],
+    [
+        "sunny",
+        "[]",
+        '{"tool": "get_weather"}',
+        '{"tool": "get_weather", "args": "x"}',
+        '{"tool": "a", "args": {}, "more": 1}',
+        '{"final_answer": 1}',
+        '{"tool": "a", "args": {"x": 1, "x": 2}}',
+        '{"tool": "get_weather", "args": {"city": ',
+    ],
 )
 async def test_anything_else_is_malformed(text: str) -> None:
     async with EndpointServer(lambda body: Reply(content=text)) as server:
