@@ -19,7 +19,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
 demo: $(VENV)/.all  ## run a dual-lane agent on local models (first run downloads 1.6 GB)
-	$(BIN)/agentlanes demo $(ARGS)
+	$(BIN)/python examples/00_demo.py $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests; ARGS='-k name' for some of them
 	$(BIN)/python -m pytest $(ARGS)

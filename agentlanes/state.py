@@ -116,13 +116,24 @@ class ProposalDict(TypedDict):
 
 
 class Proposed(TypedDict):
-    """What the act branch writes at the end of a window."""
+    """What the act branch writes at the end of a window.
+
+    Attributes:
+        window: The window it belongs to.
+        lost: The branch found no exchange: nothing was proposed.
+        failure: Key of the branch's failure.
+        proposals: What was proposed, in order, with the results that came.
+        drafts: Facts of the act lane's calls.
+        planless: A plan was asked for and none could be read.
+        closed_at: Loop time at the end.
+    """
 
     window: int
     lost: bool
     failure: str | None
     proposals: list[ProposalDict]
     drafts: list[dict[str, Any]]
+    planless: bool
     closed_at: float
 
 

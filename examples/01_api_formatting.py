@@ -75,7 +75,7 @@ def reason(asked: Asked) -> Reply:
 def main() -> None:
     """Run the example."""
     with lanes(act, reason, act_s=0.04, reason_s=0.6) as (fast, deep):
-        agent = build_agent(fast, deep, [track_parcel, hold_parcel])
+        agent = build_agent(fast, deep, [track_parcel, hold_parcel], planning="never")
         result = run_sync(agent, {"messages": [("user", REQUEST)]})
     show(result, "api_formatting")
     print(f"Held at the depot: {', '.join(HELD) or 'nothing'}")

@@ -59,12 +59,13 @@ def lane(body: dict[str, Any]) -> Reply:
     """Answer for either lane: make the next right call, or judge whether it was made."""
     done = calls_of(body)
     if "response_format" in body:
-        name = body["response_format"]["json_schema"]["name"]
-        assert name == "verdict", f"no {name} is expected for a request this simple"
+        if body["response_format"]["json_schema"]["name"] == "plan":
+            steps = [{"tool": tool, "args": args} for tool, args in RIGHT[len(done) :]]
+            return Reply(content=json.dumps({"steps": steps}))
         asked = body["messages"][-1]["content"]
         proposal = json.loads(asked.split("```json\n")[1].split("\n```")[0])["proposal"]
-        proposed = [(proposal["tool"], proposal["args"])] if proposal["kind"] == "call" else []
-        word = "approve" if proposed == RIGHT[len(done) : len(done) + 1] else "reject"
+        proposed = [(step["tool"], step["args"]) for step in proposal["steps"]]
+        word = "approve" if proposed == RIGHT[len(done) :] else "reject"
         return Reply(content=json.dumps({"verdict": word, "reason": "compared"}))
     if body.get("tools") and len(done) < len(RIGHT):
         return Reply(tool_calls=[RIGHT[len(done)]])

@@ -161,6 +161,22 @@ async def test_an_open_argument_has_a_verdict_of_its_own(
         assert result["steps"]
 
 
+async def test_a_lane_that_cannot_plan_goes_on_call_by_call() -> None:
+    truth = [("look", {"key": "a"}), ("store", {"key": "k", "value": "1"})]
+    world, oracle = World(), Oracle(truth)
+
+    def script(messages: Any, kwargs: Any) -> Any:
+        if prompts.PLAN_SYSTEM in str(messages[0].text):
+            return AIMessage("I would rather not say.")
+        return oracle._act(messages, kwargs)
+
+    act = ScriptedModel(script=script)
+    result = await build_agent(act, oracle.reason, world.tools(), planning="always").ainvoke(ask())
+    assert [(c["tool"], c["args"]) for c in result["committed"]] == truth
+    plans = [c for c in act.calls if prompts.PLAN_SYSTEM in str(c.messages[0].text)]
+    assert len(plans) == 2, "one request and one repair in the whole turn"
+
+
 def _planned(oracle: Oracle, steps: list[Any]) -> Any:
     """The oracle's act lane, but with this plan."""
 

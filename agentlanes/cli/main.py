@@ -40,12 +40,6 @@ _COMMANDS = (
         help="run a graph on an input and show both lanes as they go",
     ),
     _Command(
-        words=("demo",),
-        module="agentlanes.local.demo",
-        help="run the demo on local models, no key needed",
-        extra="all",
-    ),
-    _Command(
         words=("up",),
         module="agentlanes.local.up",
         help="serve both lanes from this machine",

@@ -68,6 +68,7 @@ class ActContext:
         carry: Calls drafted earlier and not proposed yet.
         brief: The reason lane's words to carry out.
         drafts: Facts of the lane calls, as they end.
+        planless: A plan was asked for and none could be read.
         leftover: Drafted calls the window had no room for.
         emit: Sends an event to the custom stream.
     """
@@ -80,6 +81,7 @@ class ActContext:
     carry: list[dict[str, Any]] | None
     brief: str | None
     drafts: list[dict[str, Any]]
+    planless: bool
     leftover: list[dict[str, Any]]
     emit: Callable[[Any], None]
 
@@ -129,6 +131,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             carry=state.get("carry"),
             brief=state.get("brief"),
             drafts=[],
+            planless=False,
             leftover=[],
             emit=runtime.stream_writer,
         )
@@ -142,6 +145,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 failure=failure,
                 proposals=[case.proposal for case in exchange.cases],
                 drafts=context.drafts,
+                planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
             ),
             "carry": context.leftover or None,
@@ -204,4 +208,12 @@ def _start(state: AgentState) -> ActState:
 
 
 def _lost(window: int) -> Proposed:
-    return Proposed(window=window, lost=True, failure=None, proposals=[], drafts=[], closed_at=0.0)
+    return Proposed(
+        window=window,
+        lost=True,
+        failure=None,
+        proposals=[],
+        drafts=[],
+        planless=False,
+        closed_at=0.0,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import draft_prompt, plan_prompt
+from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import LaneReply, ask, ask_for, lane_config
 from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
@@ -56,8 +57,14 @@ async def _draft_plan(
         brief=context.brief,
     )
     schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
-    config = lane_config(config, "act", "plan", "speculative")
-    reply = await ask_for(parts.act, messages, schema, config)
+    try:
+        reply = await ask_for(
+            parts.act, messages, schema, lane_config(config, "act", "plan", "speculative")
+        )
+    except MalformedReply:
+        # A lane that cannot write a plan may still make good calls, each with its own verdict.
+        context.planless = True
+        return await _draft_calls(parts, state, context, config)
     steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
     proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(context, reply))
     context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))

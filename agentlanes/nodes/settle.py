@@ -66,7 +66,13 @@ def settle_node(
         window = state["window"]
         if proposed is None or proposed["window"] != window["id"]:
             proposed = Proposed(
-                window=window["id"], lost=True, failure=None, proposals=[], drafts=[], closed_at=0.0
+                window=window["id"],
+                lost=True,
+                failure=None,
+                proposals=[],
+                drafts=[],
+                planless=False,
+                closed_at=0.0,
             )
         settled = _read_off(state, proposed, _verdicts(state, proposed))
         records = window_records(state["route"], proposed, judged, settled.fates, window["id"])
@@ -106,6 +112,8 @@ def _verdicts(state: AgentState, proposed: Proposed) -> dict[int, VerdictDict]:
 def _read_off(state: AgentState, proposed: Proposed, verdicts: dict[int, VerdictDict]) -> _Settled:
     """Walk the proposals in order until one does not count."""
     settled = _Settled(plan=state.get("plan"))
+    if proposed["planless"]:
+        settled.plan = PlanDict(version=0, status="ended", steps=[], done=0, results=[])
     number = count_calls(state["messages"])
     for proposal in proposed["proposals"]:
         settled.fates[proposal["index"]] = "discarded"
@@ -220,7 +228,13 @@ def _settle_words(parts: Parts, state: AgentState, runtime: Runtime[Any]) -> dic
     judged, window = state.get("judged"), state["window"]
     words = judged["words"] if judged and judged["window"] == window["id"] else None
     empty = Proposed(
-        window=window["id"], lost=False, failure=None, proposals=[], drafts=[], closed_at=0.0
+        window=window["id"],
+        lost=False,
+        failure=None,
+        proposals=[],
+        drafts=[],
+        planless=False,
+        closed_at=0.0,
     )
     records = numbered(state, window_records(state["route"], empty, judged, {}, window["id"]))
     for record in records:

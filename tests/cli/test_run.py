@@ -180,7 +180,7 @@ def test_an_unknown_name_lists_the_known_ones(
     assert "it names: assistant, react" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["run"], ["up"], ["demo"], ["bench", "bfcl"]])
+@pytest.mark.parametrize("words", [["run"], ["up"], ["bench", "bfcl"]])
 def test_every_command_has_its_own_help(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
