@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig, patch_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -23,67 +20,10 @@ from langgraph.runtime import Runtime
 from agentlanes.nodes.calls import run_calls
 from agentlanes.nodes.drafting import next_draft
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.speculation.exchange import Exchange
-from agentlanes.state import AgentState, Correction, PlanDict, Proposed, Route
+from agentlanes.nodes.window import ActContext, ActState, nothing_proposed
+from agentlanes.state import AgentState, Proposed
 
-__all__ = ["ActContext", "ActState", "act_node", "build_act_graph"]
-
-
-class ActState(TypedDict):
-    """State of the act subgraph, for one window.
-
-    Attributes:
-        transcript: Committed messages, then the window's own.
-        pending: Drafted calls that are to be proposed.
-        draft: Which draft they came from; `None` when no model was asked.
-        plan: The plan version in force, if any.
-        at: Steps of the plan that are proposed.
-        riding: Index of the plan's own proposal while it has no verdict.
-        results: Results of the plan's steps so far.
-        first: Whether this is the window's first draft.
-        done: Whether the window has nothing more to propose.
-    """
-
-    transcript: list[BaseMessage]
-    pending: list[dict[str, Any]]
-    draft: int | None
-    plan: PlanDict | None
-    at: int
-    riding: int | None
-    results: list[str]
-    first: bool
-    done: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class ActContext:
-    """What the act subgraph is run with.
-
-    Attributes:
-        exchange: The window's exchange.
-        window: The window's id, for events.
-        route: The router's decision for the window.
-        run_ahead: Unverified proposals allowed in flight.
-        correction: What was rejected last, for the first draft.
-        carry: Calls drafted earlier and not proposed yet.
-        brief: The reason lane's words to carry out.
-        drafts: Facts of the lane calls, as they end.
-        planless: A plan was asked for and none could be read.
-        leftover: Drafted calls the window had no room for.
-        emit: Sends an event to the custom stream.
-    """
-
-    exchange: Exchange
-    window: int
-    route: Route
-    run_ahead: int
-    correction: Correction | None
-    carry: list[dict[str, Any]] | None
-    brief: str | None
-    drafts: list[dict[str, Any]]
-    planless: bool
-    leftover: list[dict[str, Any]]
-    emit: Callable[[Any], None]
+__all__ = ["act_node", "build_act_graph"]
 
 
 def build_act_graph(parts: Parts) -> Any:
@@ -121,7 +61,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
         window, run = state["window"], state["run"]
         exchange = parts.exchanges.get(run["uid"], window["id"])
         if exchange is None:
-            return {"proposed": _lost(window["id"])}
+            return {"proposed": nothing_proposed(window["id"], lost=True)}
         context = ActContext(
             exchange=exchange,
             window=window["id"],
@@ -204,16 +144,4 @@ def _start(state: AgentState) -> ActState:
         results=list(live["results"]) if live else [],
         first=True,
         done=False,
-    )
-
-
-def _lost(window: int) -> Proposed:
-    return Proposed(
-        window=window,
-        lost=True,
-        failure=None,
-        proposals=[],
-        drafts=[],
-        planless=False,
-        closed_at=0.0,
     )

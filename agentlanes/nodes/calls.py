@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
@@ -14,12 +14,10 @@ from agentlanes.context.prompts import call_messages
 from agentlanes.nodes.drafting import new_proposal
 from agentlanes.nodes.events import announce, tool_event
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import ProposalDict
-
-if TYPE_CHECKING:
-    from agentlanes.nodes.act import ActContext, ActState
 
 __all__ = ["run_calls"]
 

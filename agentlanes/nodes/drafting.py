@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -13,12 +13,10 @@ from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import LaneReply, ask, ask_for, lane_config
 from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
 from agentlanes.speculation.exchange import Case
 from agentlanes.state import PlanDict, PlanStep, ProposalDict
-
-if TYPE_CHECKING:
-    from agentlanes.nodes.act import ActContext, ActState
 
 __all__ = ["issued_args", "new_proposal", "next_draft"]
 

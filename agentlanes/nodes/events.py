@@ -9,12 +9,10 @@ on the spot. What is not settled is provisional: a later verdict may discard it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from agentlanes.nodes.window import ActContext
 from agentlanes.state import ProposalDict, VerdictDict
-
-if TYPE_CHECKING:
-    from agentlanes.nodes.act import ActContext
 
 __all__ = ["Emit", "announce", "proposal_event", "settled_event", "tool_event", "verdict_event"]
 

@@ -20,6 +20,7 @@ from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.events import settled_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import event, numbered, window_records
+from agentlanes.nodes.window import nothing_proposed
 from agentlanes.speculation.exchange import subject, verdict_on
 from agentlanes.state import (
     AgentState,
@@ -65,15 +66,7 @@ def settle_node(
         judged = state.get("judged")
         window = state["window"]
         if proposed is None or proposed["window"] != window["id"]:
-            proposed = Proposed(
-                window=window["id"],
-                lost=True,
-                failure=None,
-                proposals=[],
-                drafts=[],
-                planless=False,
-                closed_at=0.0,
-            )
+            proposed = nothing_proposed(window["id"], lost=True)
         settled = _read_off(state, proposed, _verdicts(state, proposed))
         records = window_records(state["route"], proposed, judged, settled.fates, window["id"])
         records = numbered(state, records)
@@ -227,15 +220,7 @@ def _settle_words(parts: Parts, state: AgentState, runtime: Runtime[Any]) -> dic
     """Take in the reason lane's words; without tools they are all the answer needs."""
     judged, window = state.get("judged"), state["window"]
     words = judged["words"] if judged and judged["window"] == window["id"] else None
-    empty = Proposed(
-        window=window["id"],
-        lost=False,
-        failure=None,
-        proposals=[],
-        drafts=[],
-        planless=False,
-        closed_at=0.0,
-    )
+    empty = nothing_proposed(window["id"], lost=False)
     records = numbered(state, window_records(state["route"], empty, judged, {}, window["id"]))
     for record in records:
         runtime.stream_writer(event(record))
