@@ -25,7 +25,7 @@ from agentlanes.lanes.drivers import chunks, chunks_sync, reply, reply_sync
 from agentlanes.lanes.lane import DEFAULT_TIMERS, Lane, LaneRole, Timers
 from agentlanes.lanes.lane_call import LaneCall
 from agentlanes.lanes.request import OPENAI_URL, is_openai, read_tool_choice
-from agentlanes.lanes.translate import safe_url
+from agentlanes.lanes.urls import safe_url
 
 __all__ = ["LaneChatModel"]
 
@@ -76,18 +76,24 @@ class LaneChatModel(BaseChatModel):
             settings: The environment by default.
 
         Raises:
-            MissingKey: No key in the lane or the settings, and no `base_url` either.
+            MissingKey: The endpoint is OpenAI's, and there is no key for it: neither in the lane
+                nor, for a lane without a `base_url`, in the settings.
             ConfigError: `base_url` is no HTTP URL.
         """
         settings = Settings.from_env() if settings is None else settings
-        key = lane.api_key if isinstance(lane.api_key, Secret) else settings.openai_api_key
-        url = lane.base_url or settings.openai_base_url
-        if url is None and key is None:
+        # The environment's key is for the environment's endpoint, or OpenAI's default one: sent to
+        # any other it would be given away to whoever runs that.
+        ambient = lane.base_url is None
+        key = settings.openai_api_key if ambient else None
+        if isinstance(lane.api_key, Secret):
+            key = lane.api_key
+        url = (settings.openai_base_url if ambient else lane.base_url) or OPENAI_URL
+        if key is None and is_openai(url):
             raise MissingKey(
-                f"the {role} lane ({lane.model!r}) has no key: set OPENAI_API_KEY, or give "
-                "Lane(api_key=...), or the base_url of an endpoint that asks for none"
+                f"the {role} lane ({lane.model!r}) has no key: set OPENAI_API_KEY (for a lane "
+                "without a base_url of its own), or give Lane(api_key=...), or the base_url of an "
+                "endpoint that asks for none"
             )
-        url = url or OPENAI_URL
         if not url.startswith(("http://", "https://")):
             raise ConfigError(
                 f"base_url {safe_url(url)!r} of the {role} lane is no HTTP URL; it looks like "
@@ -96,7 +102,7 @@ class LaneChatModel(BaseChatModel):
         model = cls(model_name=lane.model, base_url=safe_url(url), role=role)
         model._lane, model._url, model._key = lane, url, key
         model._timers = lane.timers or DEFAULT_TIMERS[role]
-        model._clients = Clients(url, key, model._timers)
+        model._clients = Clients(url, key, model._timers, ambient=ambient)
         return model
 
     @property

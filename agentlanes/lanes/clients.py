@@ -25,6 +25,20 @@ __all__ = ["Clients"]
 
 _PLACEHOLDER = "no-key"  # endpoints that ask for no key ignore it; the SDK wants one
 
+_PLAIN_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+
 
 class Clients:
     """The clients that talk to one endpoint. Connections are made on first use.
@@ -38,9 +52,14 @@ class Clients:
         base_url: The endpoint.
         key: The key, if it asks for one.
         timers: Connect and total bound the SDK's own timeouts, which are a safety net only.
+        ambient: Whether the endpoint is the environment's, or OpenAI's by default. Any other is
+            sent nothing that the SDK finds in the environment by itself: organization, project
+            and `OPENAI_CUSTOM_HEADERS`, which may hold a credential.
     """
 
-    def __init__(self, base_url: str, key: Secret | None, timers: Timers) -> None:
+    def __init__(
+        self, base_url: str, key: Secret | None, timers: Timers, *, ambient: bool = False
+    ) -> None:
         # Loading these takes the better part of a second, and reads files: better while an agent is
         # built than in the event loop, on its first call.
         import openai  # noqa: F401
@@ -49,6 +68,7 @@ class Clients:
         self._base_url = base_url
         self._key = key
         self._timers = timers
+        self._ambient = ambient
         self._open: _Open = weakref.WeakKeyDictionary()
         self._sync: openai.OpenAI | None = None
         self._lock = threading.Lock()
@@ -96,9 +116,12 @@ class Clients:
         return openai.AsyncOpenAI(
             api_key=self._reveal(),
             base_url=self._base_url,
+            default_headers=self._headers(),
             max_retries=0,  # the lane client owns all retries
             http_client=openai.DefaultAsyncHttpxClient(
-                timeout=self._timeout(self._timers.total_s), verify=_ssl_context()
+                timeout=self._timeout(self._timers.total_s),
+                verify=_ssl_context(),
+                event_hooks={"request": [] if self._ambient else [_strip_async]},
             ),
         )
 
@@ -110,14 +133,21 @@ class Clients:
         return openai.OpenAI(
             api_key=self._reveal(),
             base_url=self._base_url,
+            default_headers=self._headers(),
             max_retries=0,
             http_client=openai.DefaultHttpxClient(
-                timeout=self._timeout(read_s), verify=_ssl_context()
+                timeout=self._timeout(read_s),
+                verify=_ssl_context(),
+                event_hooks={"request": [] if self._ambient else [_strip]},
             ),
         )
 
     def _reveal(self) -> str:
         return _PLACEHOLDER if self._key is None else self._key.reveal()
+
+    def _headers(self) -> dict[str, str]:
+        # Said outright, since the SDK lets an authorization of OPENAI_CUSTOM_HEADERS win otherwise.
+        return {} if self._ambient else {"Authorization": f"Bearer {self._reveal()}"}
 
     def _timeout(self, read_s: float) -> httpx2.Timeout:
         import httpx2
@@ -140,6 +170,15 @@ async def _close_with_loop(
         if known is not None:
             known.pop(asyncio.get_running_loop(), None)
         await client.close()
+
+
+def _strip(request: httpx2.Request) -> None:
+    for name in [name for name in request.headers if name.lower() not in _PLAIN_HEADERS]:
+        del request.headers[name]
+
+
+async def _strip_async(request: httpx2.Request) -> None:
+    _strip(request)
 
 
 @functools.cache

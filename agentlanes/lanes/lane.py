@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentlanes.config import Secret
+from agentlanes.lanes.urls import safe_url
 
 if TYPE_CHECKING:
     from agentlanes.lanes.chat_model import LaneChatModel
@@ -48,8 +49,10 @@ class Lane:
     Attributes:
         model: The model's name at the endpoint.
         base_url: The endpoint, up to and with `/v1`. `OPENAI_BASE_URL`, or OpenAI's, by default.
-        api_key: The key, or `OPENAI_API_KEY` from the environment. Endpoints given by `base_url`
-            that ask for no key need none.
+        api_key: The key. Without one, a lane that has no `base_url` of its own is sent
+            `OPENAI_API_KEY` from the environment. A lane with a `base_url` is sent this key or
+            none: the environment's is never given to another endpoint, so one that asks for a key
+            needs it here.
         tool_format: `"native"` uses the endpoint's tool calling. `"json"` asks for a JSON object
             under a schema made of all tools, for endpoints whose tool calling is missing or weak.
         structured: `"json_schema"` where the endpoint enforces schemas (`response_format`),
@@ -92,14 +95,14 @@ class Lane:
             object.__setattr__(self, "api_key", Secret(self.api_key))
 
     def __repr__(self) -> str:
-        shown = "" if self.base_url is None else f", base_url={self.base_url!r}"
+        shown = "" if self.base_url is None else f", base_url={safe_url(self.base_url)!r}"
         return f"Lane({self.model!r}{shown})"
 
     def chat_model(self, role: LaneRole) -> LaneChatModel:
         """Build the chat model of this lane for a role.
 
         Raises:
-            MissingKey: No key was given, none is in the environment, and no `base_url` either.
+            MissingKey: The endpoint is OpenAI's, and there is no key for it.
         """
         from agentlanes.lanes.chat_model import LaneChatModel
 

@@ -21,7 +21,8 @@ from agentlanes.lanes.lane import Lane, Timers
 from agentlanes.lanes.request import build_body, parameterless
 from agentlanes.lanes.retry import AttemptFailed, retry_policy
 from agentlanes.lanes.stream import Delta, Reply, ReplyBuilder
-from agentlanes.lanes.translate import Asked, safe_url, translate
+from agentlanes.lanes.translate import Asked, translate
+from agentlanes.lanes.urls import safe_url
 from agentlanes.latency.record import TIMES_KEY, LaneTimes
 
 __all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]

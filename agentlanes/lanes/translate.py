@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from agentlanes.config import Secret
 from agentlanes.errors import (
@@ -28,7 +27,7 @@ from agentlanes.lanes.retry import AttemptFailed, is_transient, retry_after_s
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Asked", "safe_url", "translate"]
+__all__ = ["Asked", "translate"]
 
 _NO_TOOLS = re.compile(
     r"does ?n[o']t support|not support|unsupported|no endpoints found that support"
@@ -67,18 +66,6 @@ class Asked:
             shown = shown.replace(self.key.reveal(), "***")
         shown = " ".join(shown.split())
         return shown if len(shown) <= _DETAIL_CHARS else shown[:_DETAIL_CHARS] + "..."
-
-
-def safe_url(url: str) -> str:
-    """Give a URL without user, password, query and fragment.
-
-    Example:
-        >>> safe_url("https://me:secret@host:8080/v1?key=1")
-        'https://host:8080/v1'
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def translate(error: Exception, asked: Asked, *, begun: bool = False) -> AttemptFailed | None:
@@ -198,7 +185,8 @@ def _advice(error: openai.APIStatusError, asked: Asked, *, final: bool) -> str:
     if error.code == "context_length_exceeded":
         return "The request is longer than the model's context; shorten it"
     return {
-        401: "Check the key: Lane(api_key=...) or OPENAI_API_KEY",
+        401: "Check the key: Lane(api_key=...), or OPENAI_API_KEY for a lane without a base_url "
+        "of its own",
         403: "The key may not use this model or endpoint",
         404: f"Check base_url (it ends in /v1 for most endpoints) and the model {asked.model!r}",
     }.get(error.status_code, "Repeating will not help; change the request or the lane's settings")
