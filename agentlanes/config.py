@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,9 @@ class Settings:
         act_url: `AGENTLANES_ACT_URL`, the act lane's endpoint.
         reason_model: `AGENTLANES_REASON_MODEL`.
         reason_url: `AGENTLANES_REASON_URL`.
+        tiktoken_cache_dir: Where tiktoken keeps its vocabularies: `TIKTOKEN_CACHE_DIR`, else
+            `DATA_GYM_CACHE_DIR`, else its folder among the temporary files. `None` when the
+            variable is set but empty, which tells tiktoken to keep none.
     """
 
     openai_api_key: Secret | None = None
@@ -74,6 +78,7 @@ class Settings:
     act_url: str | None = None
     reason_model: str | None = None
     reason_url: str | None = None
+    tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +103,7 @@ class Settings:
             act_url=env.get("AGENTLANES_ACT_URL") or None,
             reason_model=env.get("AGENTLANES_REASON_MODEL") or None,
             reason_url=env.get("AGENTLANES_REASON_URL") or None,
+            tiktoken_cache_dir=_tiktoken_cache(env),
         )
 
 
@@ -105,6 +111,13 @@ def _default_cache() -> Path:
     from platformdirs import user_cache_path  # imported late: `import agentlanes` stays light
 
     return user_cache_path("agentlanes", appauthor=False)
+
+
+def _tiktoken_cache(env: Mapping[str, str]) -> Path | None:
+    for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
+        if name in env:  # as tiktoken looks it up: the first that is set counts, also when empty
+            return Path(env[name]) if env[name] else None
+    return Path(tempfile.gettempdir()) / "data-gym-cache"
 
 
 def _truthy(value: str | None) -> bool:

@@ -1,21 +1,37 @@
-"""Draw the state machine as it is built into `docs/graph.md`: `make docs`."""
+"""Draw the pictures of the docs: `make docs`.
+
+    python docs/draw.py            # graph.md, images/graph.svg, images/run.svg
+    python docs/draw.py --record   # first run the demo on the local models, for a new run.svg
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+
+from graph_picture import graph_svg
+from run_picture import record_demo, run_svg
 
 from agentlanes import Lane, build_agent
 
 HEAD = "<!-- made by `make docs`; do not edit -->\n\n# The graph\n\n"
+HERE = Path(__file__).parent
+RECORDING = HERE / "images" / "run.json"
 
 
 def main() -> None:
-    """Write the picture that the compiled graph gives of itself."""
+    """Write the pictures: of the graph as it is compiled, and of a run as it was recorded."""
+    parser = argparse.ArgumentParser(description="Draw the pictures of the docs.")
+    parser.add_argument("--record", action="store_true", help="run the demo and record it anew")
+    if parser.parse_args().record:
+        record_demo(RECORDING)
     here = "http://127.0.0.1:1/v1"  # nothing is connected to: the graph is only drawn
     agent = build_agent(Lane("act", base_url=here), Lane("reason", base_url=here))
-    drawn = agent.get_graph().draw_mermaid()
-    target = Path(__file__).with_name("graph.md")
-    target.write_text(f"{HEAD}```mermaid\n{drawn}```\n", encoding="utf-8")
+    drawable = agent.get_graph()
+    mermaid = f"{HEAD}```mermaid\n{drawable.draw_mermaid()}```\n"
+    (HERE / "graph.md").write_text(mermaid, encoding="utf-8")
+    (HERE / "images" / "graph.svg").write_text(graph_svg(drawable), encoding="utf-8")
+    (HERE / "images" / "run.svg").write_text(run_svg(RECORDING), encoding="utf-8")
 
 
 if __name__ == "__main__":

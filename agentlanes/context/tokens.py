@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from agentlanes.config import Settings
 
 if TYPE_CHECKING:
     import tiktoken
@@ -61,7 +61,8 @@ def count_tokens(text: str, model: str, *, allow_download: bool = False) -> Toke
     Args:
         text: The text; special tokens in it count as plain text.
         model: The model's name. Only OpenAI's models have a vocabulary in tiktoken.
-        allow_download: Let tiktoken fetch a vocabulary that is not here. It has no timeout.
+        allow_download: Let tiktoken fetch a vocabulary that is not here, unless
+            `AGENTLANES_OFFLINE` is set. It has no timeout.
 
     Example:
         >>> count_tokens("hello world", "some-local-model")
@@ -101,7 +102,11 @@ def _vocabulary(model: str, *, allow_download: bool) -> tiktoken.Encoding | None
         name = tiktoken.encoding_name_for_model(model)
     except KeyError:
         return None
-    if not allow_download and not _is_here(name, _cache_dir()):
+    # From the environment and no other settings: tiktoken looks its folder up there by itself, so
+    # that with any other folder than its own it would download.
+    settings = Settings.from_env()
+    may_download = allow_download and not settings.offline
+    if not may_download and not _is_here(name, settings.tiktoken_cache_dir):
         return None
     try:
         return tiktoken.get_encoding(name)
@@ -111,22 +116,13 @@ def _vocabulary(model: str, *, allow_download: bool) -> tiktoken.Encoding | None
 
 
 @functools.lru_cache(maxsize=64)
-def _is_here(name: str, cache_dir: str) -> bool:
+def _is_here(name: str, cache_dir: Path | None) -> bool:
     file = _SAME_FILE.get(name, name)
-    if file not in _SHA256 or not cache_dir:
+    if file not in _SHA256 or cache_dir is None:
         return False
     key = hashlib.sha1(_URL.format(name=file).encode(), usedforsecurity=False).hexdigest()
     try:
-        data = (Path(cache_dir) / key).read_bytes()
+        data = (cache_dir / key).read_bytes()
     except OSError:
         return False
     return hashlib.sha256(data).hexdigest() == _SHA256[file]
-
-
-def _cache_dir() -> str:
-    # tiktoken's own setting, which it reads from the environment itself: the same lookup, since
-    # any other answer than its own would lead to a download.
-    for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
-        if name in os.environ:
-            return os.environ[name]
-    return str(Path(tempfile.gettempdir()) / "data-gym-cache")

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from agentlanes.context.prompts import deliver_prompt
 from agentlanes.lanes.call import ask, lane_config
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.nodes.records import event, numbered, record_of
+from agentlanes.nodes.records import publish, record_of
 from agentlanes.state import AgentState
 
 __all__ = ["deliver_node"]
@@ -30,8 +30,6 @@ def deliver_node(
         answer = str(reply.message.text) or state.get("draft_answer") or ""
         facts = {**reply.facts("act")["record"], "node": "deliver"}
         record = record_of(state, **facts, outcome="committed", wasted_ms=0.0)
-        records = numbered(state, [record])
-        runtime.stream_writer(event(record))
         final = AIMessage(
             content=answer,
             id=reply.message.id,
@@ -41,7 +39,7 @@ def deliver_node(
         return {
             "messages": [final],
             "answer": answer,
-            "steps": state["steps"] + records,
+            "steps": publish(state, [(record, None)], runtime.stream_writer),
             "correction": None,
             "carry": None,
             "brief": None,

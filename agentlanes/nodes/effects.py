@@ -16,7 +16,7 @@ from agentlanes.errors import LedgerMismatch, NeedsIntervention, NotApplied
 from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.events import tool_event
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.nodes.records import event, numbered, record_of
+from agentlanes.nodes.records import publish, record_of
 from agentlanes.nodes.settle import advance_plan
 from agentlanes.nodes.tooling import ToolResult
 from agentlanes.plan import canonical
@@ -51,8 +51,6 @@ def effects_node(
             outcome="committed",
             wasted_ms=0.0,
         )
-        records = numbered(state, [record])
-        runtime.stream_writer(event(record))
         number = count_calls(state["messages"])
         done = CommittedCall(
             tool=fence["tool"], args=fence["args"], effect=fence["effect"], result=given.text
@@ -64,7 +62,7 @@ def effects_node(
                 )
             ],
             "committed": [*state["committed"], done],
-            "steps": state["steps"] + records,
+            "steps": publish(state, [(record, None)], runtime.stream_writer),
             "plan": advance_plan(plan, fence, given.text, given.failed),
             "run": {**run, "fenced": run["fenced"] + 1},
             "window": {**state["window"], "fence": None},

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentlanes.latency.langsmith import trace_step
@@ -11,31 +10,29 @@ from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Route
 
-__all__ = ["event", "numbered", "record_of", "window_records"]
+__all__ = ["publish", "record_of", "window_records"]
 
 Fates = Mapping[int, Outcome]
 Span = tuple[float, float]
+Made = tuple[StepRecord, str | None]
+"""A record, and the traced model run that it describes, if any."""
 
 
-class _WindowRecords(list[StepRecord]):
-    """A window's records, with the traced model run that each of them describes, if any."""
+def publish(
+    state: AgentState, made: Sequence[Made], emit: Callable[[Any], None]
+) -> list[StepRecord]:
+    """Number records after those the run has, and send each to the stream and to the trace.
 
-    model_runs: Sequence[str | None] = ()
-
-
-def event(record: StepRecord) -> dict[str, Any]:
-    """Wrap a record for the custom stream."""
-    return {"type": "agentlanes.step", "record": record}
-
-
-def numbered(state: AgentState, records: Sequence[StepRecord]) -> list[StepRecord]:
-    """Number records after those the run has already, and put them into the trace, if any."""
-    first = len(state["steps"])
-    model_runs = records.model_runs if isinstance(records, _WindowRecords) else repeat(None)
-    for place, (record, model_run) in enumerate(zip(records, model_runs, strict=False)):
-        record["step"] = first + place
+    Returns:
+        All records of the run so far.
+    """
+    steps = list(state["steps"])
+    for record, model_run in made:
+        record["step"] = len(steps)
+        steps.append(record)
         trace_step(record, model_run)
-    return list(records)
+        emit({"type": "agentlanes.step", "record": record})
+    return steps
 
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
@@ -45,7 +42,7 @@ def record_of(state: AgentState, **known: Any) -> StepRecord:
 
 def window_records(
     route: Route, proposed: Proposed, judged: Judged | None, fates: Fates, window: int
-) -> list[StepRecord]:
+) -> list[Made]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     verdicts = judged["calls"] if judged else []
     timed: list[tuple[float, StepRecord, str | None]] = []
@@ -67,9 +64,7 @@ def window_records(
         record["wasted_ms"] = 0.0 if used else took
         timed.append((facts["started"], record, facts.get("model_run")))
     timed.sort(key=lambda entry: entry[0])
-    records = _WindowRecords(record for _, record, _ in timed)
-    records.model_runs = [model_run for _, _, model_run in timed]
-    return records
+    return [(record, model_run) for _, record, model_run in timed]
 
 
 def _record(route: Route, window: int, **known: Any) -> StepRecord:

@@ -37,11 +37,10 @@ def route_node(parts: Parts) -> Node:
         _check_budgets(parts, now)
         decision = decide(parts, now, str(human.text))
         run = now["run"]
-        idled = bool(now.get("correction"))
         window = Window(
             id=run["windows"],
-            # A window that committed nothing is followed by one that waits: no livelock.
-            run_ahead=0 if idled and run["corrections"] > 1 else parts.limits.run_ahead,
+            # Rejected twice without a commit in between: the next window waits for its verdicts.
+            run_ahead=0 if run["corrections"] > 1 else parts.limits.run_ahead,
             opened_at=asyncio.get_running_loop().time(),
             next="route",
             fence=None,

@@ -19,7 +19,7 @@ from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.events import settled_event
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.nodes.records import event, numbered, window_records
+from agentlanes.nodes.records import publish, window_records
 from agentlanes.nodes.window import nothing_proposed
 from agentlanes.speculation.exchange import subject, verdict_on
 from agentlanes.state import (
@@ -68,18 +68,15 @@ def settle_node(
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
         settled = _read_off(state, proposed, _verdicts(state, proposed))
-        records = window_records(state["route"], proposed, judged, settled.fates, window["id"])
-        records = numbered(state, records)
+        made = window_records(state["route"], proposed, judged, settled.fates, window["id"])
         runtime.stream_writer(settled_event(window["id"], settled.fates))
-        for record in records:
-            runtime.stream_writer(event(record))
         carry = state.get("carry")
         clean = settled.correction is None and not settled.denied
         lost = proposed["lost"] or bool(judged and judged["lost"])
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
-            "steps": state["steps"] + records,
+            "steps": publish(state, made, runtime.stream_writer),
             "plan": settled.plan,
             "correction": settled.correction,
             "carry": carry if clean and not lost else None,
@@ -221,14 +218,12 @@ def _settle_words(parts: Parts, state: AgentState, runtime: Runtime[Any]) -> dic
     judged, window = state.get("judged"), state["window"]
     words = judged["words"] if judged and judged["window"] == window["id"] else None
     empty = nothing_proposed(window["id"], lost=False)
-    records = numbered(state, window_records(state["route"], empty, judged, {}, window["id"]))
-    for record in records:
-        runtime.stream_writer(event(record))
+    made = window_records(state["route"], empty, judged, {}, window["id"])
     deliver = words is not None and not parts.tools
     return {
         "brief": words,
         "draft_answer": words if deliver else None,
-        "steps": state["steps"] + records,
+        "steps": publish(state, made, runtime.stream_writer),
         "judged": None,
         "window": {**window, "next": "deliver" if deliver else "route", "fence": None},
         "run": {**state["run"], "failure": judged["failure"] if judged else None},

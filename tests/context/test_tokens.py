@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiktoken
+import tiktoken.load
 import tiktoken_ext.openai_public
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentlanes.config import Settings
 from agentlanes.context import tokens
 from agentlanes.context.tokens import TokenCount, count_tokens, estimate_tokens
 
@@ -87,21 +88,49 @@ def test_checksums_are_those_of_the_installed_tiktoken() -> None:
 
 
 def test_with_a_vocabulary_at_hand_it_counts(no_network: list[Any]) -> None:
-    here = Path(tokens._cache_dir()) / vocabulary_file("o200k_base")
-    if not here.is_file():
-        pytest.skip(f"no o200k_base vocabulary in {here.parent} (TIKTOKEN_CACHE_DIR)")
+    folder = Settings.from_env().tiktoken_cache_dir
+    if folder is None or not (folder / vocabulary_file("o200k_base")).is_file():
+        pytest.skip(f"no o200k_base vocabulary in {folder} (TIKTOKEN_CACHE_DIR)")
     exact = count_tokens(ENGLISH, "gpt-5")
     assert exact == TokenCount(35, "tiktoken")
     assert count_tokens("<|endoftext|>", "gpt-5").tokens > 1
     assert not no_network
 
 
-def test_the_default_place_is_tiktokens_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
-    monkeypatch.delenv("DATA_GYM_CACHE_DIR", raising=False)
-    assert tokens._cache_dir() == str(Path(tempfile.gettempdir()) / "data-gym-cache")
-    monkeypatch.setenv("DATA_GYM_CACHE_DIR", "/x")
-    assert tokens._cache_dir() == "/x"
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"DATA_GYM_CACHE_DIR": "given"},
+        {"TIKTOKEN_CACHE_DIR": "ours", "DATA_GYM_CACHE_DIR": "theirs"},
+        {"TIKTOKEN_CACHE_DIR": "", "DATA_GYM_CACHE_DIR": "theirs"},
+    ],
+)
+def test_the_place_is_the_one_tiktoken_reads(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    environ = {name: value and str(tmp_path / value) for name, value in environ.items()}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    source = tmp_path / "vocabulary"
+    source.write_bytes(b"IQ== 0\n")
+    tiktoken.load.read_file_cached(str(source))  # keeps what it read in its own folder
+    kept = [path.parent for path in tmp_path.rglob(hashlib.sha1(str(source).encode()).hexdigest())]
+    expected = Settings.from_env(environ).tiktoken_cache_dir
+    assert kept == ([] if expected is None else [expected])
+    if not environ:
+        assert Settings().tiktoken_cache_dir == expected
+
+
+def test_offline_is_stronger_than_an_allowed_download(
+    no_network: list[Any], empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTLANES_OFFLINE", "1")
+    assert count_tokens(ENGLISH, "gpt-5", allow_download=True).method == "estimate"
+    assert not no_network
 
 
 def test_estimates_are_near_what_o200k_base_counts() -> None:
