@@ -35,3 +35,18 @@ def test_a_missing_package_names_its_extra(tmp_path):
         "    else: raise SystemExit(1)\n"
     )
     assert run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("set_up", ["", "logging.basicConfig(level=logging.ERROR);"])
+def test_loading_word_vectors_leaves_logging_as_it_was(set_up):
+    pytest.importorskip("wordllama")
+    code = (
+        f"import logging, sys; {set_up}"
+        "root = logging.getLogger(); before = (root.level, root.handlers[:]);"
+        "from agentlanes_tools import WordLlamaEmbedder as W;"
+        "first = len(W().embed(['x'])[0]), len(W().embed(['x'])[0]);"
+        "logging.getLogger('anything').info('said');"
+        "sys.exit(before != (root.level, root.handlers) or first != (256, 256))"
+    )
+    done = run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

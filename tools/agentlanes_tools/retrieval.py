@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -64,7 +66,8 @@ class WordLlamaEmbedder:
     name = "wordllama-l2_supercat-256"
 
     def __init__(self) -> None:
-        wordllama = _module("wordllama")
+        with _root_logger_kept():
+            wordllama = _module("wordllama")
         self._model: Any = wordllama.WordLlama.load(
             cache_dir=Path(wordllama.__file__).parent, disable_download=True
         )
@@ -251,6 +254,20 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise MissingExtra("retrieval", "tools") from None
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo what an import does to the root logger: wordllama's configures it, for everybody."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        for handler in [one for one in root.handlers if one not in handlers]:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def _text(root: Path, file: str) -> str:
