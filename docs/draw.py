@@ -1,7 +1,7 @@
 """Draw the pictures of the docs: `make docs`.
 
-    python docs/draw.py            # graph.md, images/graph.svg, images/run.svg
-    python docs/draw.py --record   # first run the demo on the local models, for a new run.svg
+`python docs/draw.py` writes graph.md, images/graph.svg and images/run.svg. With `--record` it first
+runs the demo on the local models, for a new recording.
 """
 
 from __future__ import annotations
