@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from agentlanes.config import Secret
+from agentlanes.lanes import closing
 from agentlanes.lanes.lane import Timers
 
 if TYPE_CHECKING:
     import httpx2
     import openai
-
-    _Open = weakref.WeakKeyDictionary[
-        asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
-    ]
 
 __all__ = ["Clients"]
 
@@ -69,8 +64,10 @@ class Clients:
         self._key = key
         self._timers = timers
         self._ambient = ambient
-        self._open: _Open = weakref.WeakKeyDictionary()
+        self._token = closing.Token()
+        weakref.finalize(self, closing.release_soon, self._token).atexit = False
         self._sync: openai.OpenAI | None = None
+        self._close_sync: weakref.finalize[[], Clients] | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -78,37 +75,23 @@ class Clients:
 
     async def acquire(self) -> openai.AsyncOpenAI:
         """Give the client of the running loop."""
-        loop = asyncio.get_running_loop()
-        found = self._open.get(loop)
-        if found is not None:
-            return found[0]
-        for other in [known for known in self._open if known.is_closed()]:
-            self._open.pop(other, None)  # its pool holds the loop, so it would never go by itself
-        client = self._build_async()
-        closer = _close_with_loop(client, weakref.ref(self._open))
-        self._open[loop] = (client, closer)
-        # Starting the generator is what makes the loop know it, and close it at its own end. It
-        # does not suspend: two tasks never see the loop without its client.
-        await anext(closer)
-        return client
+        return await closing.acquire(self._token, self._build_async)
 
     def acquire_sync(self) -> openai.OpenAI:
         """Give the client for callers without an event loop; it may be shared by threads."""
         with self._lock:
             if self._sync is None:
                 self._sync = self._build_sync()
-                weakref.finalize(self, self._sync.close)
+                self._close_sync = weakref.finalize(self, self._sync.close)
             return self._sync
 
     async def aclose(self) -> None:
         """Close the running loop's client and the synchronous one. Both may be used again."""
-        found = self._open.pop(asyncio.get_running_loop(), None)
-        if found is not None:
-            await found[1].aclose()
+        await closing.release(self._token)
         with self._lock:
-            sync, self._sync = self._sync, None
-        if sync is not None:
-            sync.close()
+            close, self._sync, self._close_sync = self._close_sync, None, None
+        if close is not None:
+            close()
 
     def _build_async(self) -> openai.AsyncOpenAI:
         import openai
@@ -158,18 +141,6 @@ class Clients:
             write=self._timers.total_s,
             pool=self._timers.total_s,
         )
-
-
-async def _close_with_loop(
-    client: openai.AsyncOpenAI, opened: weakref.ref[_Open]
-) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        known = opened()
-        if known is not None:
-            known.pop(asyncio.get_running_loop(), None)
-        await client.close()
 
 
 def _strip(request: httpx2.Request) -> None:

@@ -271,15 +271,6 @@ async def test_leaving_a_stream_early_drops_the_connection() -> None:
         assert server.requests[0].aborted
 
 
-def test_connections_end_with_their_loop_and_a_model_outlives_it() -> None:
-    with EndpointServer(lambda body: Reply(content="ok")).serve_in_thread() as server:
-        model = model_of(server)
-        for _ in range(2):
-            assert asyncio.run(model.ainvoke("?")).content == "ok"
-        assert len(model._clients._open) == 0
-        gc.collect()  # an unclosed transport would warn here, and warnings are errors
-
-
 async def test_calls_share_a_client_and_aclose_ends_it() -> None:
     async with EndpointServer(lambda body: Reply(content="ok")) as server:
         model = model_of(server)
