@@ -6,7 +6,7 @@ The act lane is a model of half a billion parameters. It reads the contacts file
 any verdict, and drafts the mail, but it is bad at arithmetic. The reason lane, three times as
 large, works the number out in free words at the same time. A mail cannot be taken back, so it
 waits at the fence: code compares its number with the reason lane's and its address with what was
-read, and sends it back corrected if they differ. At the end the outbox is checked by code that
+read, and sends it back corrected if either differs. At the end the outbox is checked by code that
 neither lane saw.
 
 Small models judge plans no better than chance, so nothing here asks one to: see LOCAL MODELS in
@@ -62,8 +62,8 @@ EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     (
         'Correction: this was proposed and rejected: {"tool": "send_email"}\n'
-        'Suggested instead: {"args": {"body": "The number is 13.", "subject": "Chairs", '
-        '"to": "sue@club.test"}, "tool": "send_email"}',
+        'Do this instead: {"tool": "send_email", "args": {"to": "sue@club.test", '
+        '"subject": "Chairs", "body": "The number is 13."}}',
         {
             "tool": "send_email",
             "args": {"to": "sue@club.test", "subject": "Chairs", "body": "The number is 13."},
@@ -103,7 +103,7 @@ class Task:
 def make_task(seed: int) -> Task:
     """Draw a task; seed 0 is the one the README shows."""
     if seed == 0:
-        return Task(boxes=11, each=24, broken=17, room="supply room")
+        return Task(boxes=11, each=24, broken=17, room="library")
     draw = random.Random(seed)
     return Task(
         boxes=draw.randint(4, 19),
@@ -129,41 +129,47 @@ async def make_graph() -> AsyncIterator[Any]:
             reason,
             [read_file(FOLDER / "files"), outbox.send_email],
             judge=solver,
-            checks=[mail_to_somebody_read_of, nothing_twice],
+            checks=[read_first, nothing_twice],
             planning="never",
             name="demo",
         )
 
 
 def compare(solution: str, case: Case) -> Any:
-    """Hold a proposal against the number that the reason lane worked out."""
-    numbers = re.findall(r"-?\d+", solution.replace(",", ""))
+    """Hold a proposal against the number that was worked out and the address that was read."""
     proposal = case.proposal
     if proposal["kind"] == "finish" and not done(case, "send_email"):
         return reject("code", "the mail has not been sent yet")
     if proposal["tool"] != "send_email":
         return approve("code")
-    if not numbers:
-        return reject("reason", "the reason lane came to no number")
-    if re.findall(r"\d+", proposal["args"]["body"]) == [numbers[-1]]:
+    numbers = re.findall(r"-?\d+", solution.replace(",", ""))
+    address = find_address(case)
+    if not numbers or address is None:
+        return reject("code", "no number was worked out, or no address was read")
+    wrong = []
+    if re.findall(r"\d+", proposal["args"]["body"]) != numbers[-1:]:
+        wrong.append(f"the number is {numbers[-1]}")
+    if proposal["args"]["to"] != address:
+        wrong.append(f"the file names {address}")
+    if not wrong:
         return approve("reason", f"the number is {numbers[-1]}")
-    better = {**proposal["args"], "body": f"The number is {numbers[-1]}."}
-    suggestion = {"tool": "send_email", "args": better}
-    return reject("reason", f"the number is {numbers[-1]}", suggestion)
+    better = {"to": address, "subject": "Pencils", "body": f"The number is {numbers[-1]}."}
+    return reject("reason", ", ".join(wrong), {"tool": "send_email", "args": better})
 
 
-def mail_to_somebody_read_of(case: Case) -> str | None:
-    """Refuse an address that no file gave: code can tell, so no model is asked."""
-    if case.proposal["tool"] != "send_email":
-        return None
-    wanted = this_turn(case)[0].text
+def find_address(case: Case) -> str | None:
+    """Find the address in what was read: that of the room which the request names."""
+    wanted = str(this_turn(case)[0].text)
     lines = [line for read in done(case, "read_file") for line in read.splitlines()]
-    named = [line for line in lines if line.split(":")[0].lower() in str(wanted)]
-    if not lines:
+    named = [line.split(": ") for line in lines if line.split(":")[0].lower() in wanted]
+    return named[0][1].strip() if named else None
+
+
+def read_first(case: Case) -> str | None:
+    """Refuse a mail to somebody nobody has read of: code can tell, so no model is asked."""
+    if case.proposal["tool"] == "send_email" and not done(case, "read_file"):
         return "read contacts.txt first"
-    if any(case.proposal["args"]["to"] in line for line in named):
-        return None
-    return f"the mail goes to another address; the file says {'; '.join(named)}"
+    return None
 
 
 def nothing_twice(case: Case) -> str | None:

@@ -38,7 +38,7 @@ class Act:
 
     def __call__(self, messages: list[Any], kwargs: dict[str, Any]) -> AIMessage:
         if "tools" not in kwargs:
-            return AIMessage("I mailed the number, 247, to bo.diaz@school.test.")
+            return AIMessage("I mailed the number, 247, to cy.wu@school.test.")
         results = [m.name for m in messages if m.type == "tool"]
         if "send_email" in results:
             return AIMessage("I mailed it.")
@@ -62,12 +62,12 @@ async def test_wrong_numbers_and_addresses_are_sent_back_before_the_fence(
     (tmp_path / "contacts.txt").write_text(
         "".join(f"{room.capitalize()}: {mail}\n" for room, mail in demo.CONTACTS.items())
     )
-    bo, ann = demo.CONTACTS["supply room"], demo.CONTACTS["front desk"]
+    bo, ann = demo.CONTACTS["library"], demo.CONTACTS["front desk"]
     outbox = Outbox(tmp_path / "outbox")
     act = Act([_mail(bo, "It is 24."), _mail(ann, "It is 247."), _mail(bo, "It is 247.")])
     reason = ScriptedModel(script=["11 * 24 = 264, less 17 is 247\n247"])
     judge = SolutionJudge(model=reason, compare=demo.compare, system_prompt=demo.SOLVE)
-    checks = [demo.mail_to_somebody_read_of, demo.nothing_twice]
+    checks = [demo.read_first, demo.nothing_twice]
     agent = build_agent(
         ScriptedModel(script=act),
         reason,

@@ -182,7 +182,9 @@ def _correction(correction: Correction) -> str:
         f"Because: {correction['reason']}",
     ]
     if correction["suggestion"]:
-        lines.append(f"Suggested instead: {_json(correction['suggestion'])}")
+        # In the order in which a JSON lane replies: a small model copies what looks like a reply.
+        call = {"tool": correction["suggestion"].get("tool"), **correction["suggestion"]}
+        lines.append(f"Do this instead: {json.dumps(call, ensure_ascii=False, default=str)}")
     return "\n".join(lines)
 
 

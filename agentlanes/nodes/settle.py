@@ -116,12 +116,18 @@ def _read_off(state: AgentState, proposed: Proposed, verdicts: dict[int, Verdict
             settled.correction = Correction(
                 proposal=dict(subject(proposal)),
                 reason=verdict["reason"],
-                suggestion=verdict["suggestion"],
+                suggestion=verdict["suggestion"] or _standing(state, settled),
             )
             break
         if not _accept(settled, proposal, verdict, number + len(settled.committed)):
             break
     return settled
+
+
+def _standing(state: AgentState, settled: _Settled) -> dict[str, Any] | None:
+    """Give the reason lane's last suggestion while nothing has been committed since."""
+    last = state.get("correction")
+    return last["suggestion"] if last and not settled.committed else None
 
 
 def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, number: int) -> bool:
