@@ -22,6 +22,7 @@ from agentlanes.errors import (
     MalformedReply,
     ToolCallingUnsupported,
 )
+from agentlanes.lanes.defaults import unreachable_hint
 from agentlanes.lanes.retry import AttemptFailed, is_transient, retry_after_s
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def _connection(error: openai.APIConnectionError, asked: Asked, *, begun: bool) 
         )
         return AttemptFailed(asked.error(IncompleteReply, text), retryable=True)
     text = (
-        f"no answer from {asked.base_url} after {_requests(asked)} ({detail}); check that the "
-        "endpoint is up and that base_url is right"
+        f"no answer from {asked.base_url} after {_requests(asked)} ({detail}); "
+        f"{unreachable_hint(asked.base_url)}"
     )
     return AttemptFailed(asked.error(EndpointUnreachable, text), retryable=True)
 

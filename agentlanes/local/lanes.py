@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from agentlanes.config import Settings
-from agentlanes.lanes.lane import Lane, Timers
+from agentlanes.lanes.defaults import local_lane
+from agentlanes.lanes.lane import Lane
 from agentlanes.local.catalog import DEFAULT_ACT, DEFAULT_REASON
 from agentlanes.local.process import LocalServer, require_extra
 from agentlanes.local.weights import Sources, announce, resolve
@@ -21,12 +22,6 @@ from agentlanes.local.weights import Sources, announce, resolve
 __all__ = ["LocalLanes", "local_lanes"]
 
 _T = TypeVar("_T")
-
-# a cold prompt of two thousand tokens takes the reason lane half a minute on two cores, and a
-# request may wait for the one before it: without these the usual timers would cut both
-_TIMERS = Timers(connect_s=5, first_token_s=180, progress_s=60, total_s=600)
-_ACT_MAX_TOKENS = 768
-_REASON_MAX_TOKENS = 1536
 
 
 class LocalLanes:
@@ -144,8 +139,8 @@ class LocalLanes:
         self.servers = servers
         act, reason = servers
         return (
-            _lane(act, max_tokens=_ACT_MAX_TOKENS, examples=self._act_examples),
-            _lane(reason, max_tokens=_REASON_MAX_TOKENS),
+            local_lane("act", act.alias, act.base_url, examples=self._act_examples),
+            local_lane("reason", reason.alias, reason.base_url),
         )
 
 
@@ -165,19 +160,6 @@ def local_lanes(
         ...     agent = build_agent(act=act, reason=reason, tools=tools)
     """
     return LocalLanes(act, reason, settings=settings, progress=progress, **options)
-
-
-def _lane(server: LocalServer, **fields: Any) -> Lane:
-    # native tool calls of models this small are mostly unusable, schemas are enforced exactly
-    return Lane(
-        server.alias,
-        base_url=server.base_url,
-        tool_format="json",
-        structured="json_schema",
-        temperature=0,
-        timers=_TIMERS,
-        **fields,
-    )
 
 
 def _alias(model: str | Path) -> str:
