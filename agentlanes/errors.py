@@ -114,7 +114,10 @@ class EndpointUnreachable(LaneError):
 
 
 class EndpointRefused(LaneError):
-    """An error that repeating will not mend: 400, 401, 403, 404, 422."""
+    """An error that repeating will not mend: 400, 401, 403, 404, 422.
+
+    Also any other that the endpoint marks with `x-should-retry: false`.
+    """
 
 
 class EndpointOverloaded(LaneError):

@@ -139,17 +139,20 @@ def _status(error: openai.APIStatusError, asked: Asked) -> AttemptFailed:
             'Lane(tool_format="json")'
         )
         return AttemptFailed(asked.error(ToolCallingUnsupported, text, status=status))
-    final = error.code == "insufficient_quota" or error.type == "insufficient_quota"
     headers: Mapping[str, str] = error.response.headers
-    if is_transient(status) and not final:
+    no_credit = error.code == "insufficient_quota" or error.type == "insufficient_quota"
+    # the endpoint's own word: a fault of its making, not a busy hour
+    forbidden = headers.get("x-should-retry", "").lower() == "false"
+    if is_transient(status) and not no_credit and not forbidden:
         text = f"{asked.base_url} answered {status} after {_requests(asked)}: {detail}. "
         text += "Try later, or raise the lane's max_attempts or its quota"
         return AttemptFailed(
             asked.error(EndpointOverloaded, text, status=status),
-            retryable=headers.get("x-should-retry") != "false",
+            retryable=True,
             retry_after_s=retry_after_s(headers),
         )
-    text = f"{asked.base_url} answered {status}: {detail}. {_advice(error, asked, final=final)}"
+    advice = _advice(error, asked, no_credit=no_credit)
+    text = f"{asked.base_url} answered {status}: {detail}. {advice}"
     return AttemptFailed(asked.error(EndpointRefused, text, status=status))
 
 
@@ -180,11 +183,13 @@ def _is_about_tools(detail: str) -> bool:
     return "tool" in detail.lower() and _NO_TOOLS.search(detail) is not None
 
 
-def _advice(error: openai.APIStatusError, asked: Asked, *, final: bool) -> str:
-    if final:
+def _advice(error: openai.APIStatusError, asked: Asked, *, no_credit: bool) -> str:
+    if no_credit:
         return "The account's quota is used up; repeating will not help"
     if error.code == "context_length_exceeded":
         return "The request is longer than the model's context; shorten it"
+    if error.status_code >= 500:
+        return "The endpoint says that repeating will not help; look at its own log"
     return {
         401: "Check the key: Lane(api_key=...), or OPENAI_API_KEY for a lane without a base_url "
         "of its own",

@@ -134,9 +134,21 @@ def test_reading_retry_after(headers: dict[str, str], expected: float | None) ->
 async def test_a_header_that_forbids_retries_is_kept() -> None:
     reply = Reply(status=503, headers={"x-should-retry": "false"})
     async with EndpointServer(lambda body: reply) as server:
-        with pytest.raises(EndpointOverloaded):
+        with pytest.raises(EndpointRefused, match="repeating will not help") as caught:
             await model_at(server.base_url).ainvoke("?")
+        assert caught.value.status == 503
         assert len(server.requests) == 1
+
+
+async def test_a_script_that_raises_is_quoted() -> None:
+    def script(body: dict[str, Any]) -> Reply:
+        raise KeyError("no such scene")
+
+    async with EndpointServer(script) as server:
+        with pytest.raises(EndpointRefused, match="no such scene") as caught:
+            await model_at(server.base_url).ainvoke("?")
+        assert "later" not in str(caught.value)
+        assert (caught.value.status, len(server.requests)) == (500, 1)
 
 
 @pytest.mark.parametrize("close", ["rst", "fin"])
