@@ -18,99 +18,23 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from agentlanes import __version__
+from agentlanes.bench.bfcl_abilities import abilities
 from agentlanes.bench.bfcl_calls import Catalog
 from agentlanes.bench.bfcl_check import Checker
 from agentlanes.bench.bfcl_data import REQUIREMENT, Task, fetch_wheel, load_tasks
+from agentlanes.bench.bfcl_local import READ_AHEAD_S, read_ahead, setup_of
+from agentlanes.bench.bfcl_options import BfclOptions, add_arguments, options_from
 from agentlanes.bench.bfcl_run import PassName, TaskRun, pass_options, run_task
+from agentlanes.bench.bfcl_tools import World
 from agentlanes.config import Settings
-from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane
 
 __all__ = ["BfclOptions", "BfclResult", "add_arguments", "main", "run_bfcl"]
 
-_SAMPLE_EVERY = 4
-
 LanesOf = Callable[[Task], tuple[Lane, Lane]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BfclOptions:
-    """What to run.
-
-    Attributes:
-        tasks: How many tasks, from the first of `multi_turn_base`, which has 200.
-        lanes: `scripted` stand-ins that know the ground truth, or `local` models.
-        act_error: Share of its calls that the scripted act lane gets wrong at first.
-        seed: Seed of those errors.
-        concurrency: Tasks in flight at a time; by default 6 for scripted lanes, and 1 for local
-            models, which share the processor.
-        act_ms: How long the scripted act lane takes for a reply.
-        reason_ms: How long the scripted reason lane takes.
-        tool_ms: How long a tool call takes; the simulated APIs themselves answer at once.
-        planning: As for `build_agent`; the serial pass never plans.
-        serial_plan: Whether also to run a serial pass in which a plan's verdict covers its steps,
-            which shows what planning alone gains: in a `sample` of every fourth task, in `all`,
-            or in `none`.
-        act_url: Endpoint of the act lane, in place of embedded local models.
-        reason_url: Endpoint of the reason lane.
-        act_model: The act lane's model at `act_url`.
-        reason_model: The reason lane's model at `reason_url`.
-    """
-
-    tasks: int = 20
-    lanes: Literal["scripted", "local"] = "scripted"
-    act_error: float = 0.0
-    seed: int = 0
-    concurrency: int | None = None
-    act_ms: float = 20.0
-    reason_ms: float = 200.0
-    tool_ms: float = 0.0
-    planning: Literal["auto", "always", "never"] = "always"
-    serial_plan: Literal["sample", "all", "none"] = "sample"
-    act_url: str | None = None
-    reason_url: str | None = None
-    act_model: str = "act"
-    reason_model: str = "reason"
-
-    def __post_init__(self) -> None:
-        if self.tasks > 200:
-            raise ConfigError("multi_turn_base has 200 tasks: --tasks goes up to 200")
-        if self.tasks < 1 or self.in_flight < 1:
-            raise ConfigError("--tasks and --concurrency start at 1")
-        if not 0 <= self.act_error <= 1:
-            raise ConfigError("--act-error is a share: from 0 to 1")
-        if min(self.act_ms, self.reason_ms, self.tool_ms) < 0:
-            raise ConfigError("--act-ms, --reason-ms and --tool-ms start at 0")
-        if (self.act_url is None) != (self.reason_url is None):
-            raise ConfigError("give both --act-url and --reason-url, or neither")
-
-    @property
-    def in_flight(self) -> int:
-        """Tasks in flight at a time."""
-        if self.concurrency is not None:
-            return self.concurrency
-        return 6 if self.lanes == "scripted" else 1
-
-    def passes(self, index: int) -> tuple[PassName, ...]:
-        """Give the passes that a task is run in, in the order in which it is.
-
-        The order alternates: no way is always the one that finds the caches warm.
-
-        Args:
-            index: The task's place, from 0.
-        """
-        passes: tuple[PassName, ...] = ("lanes", "serial")
-        chosen = self.serial_plan == "all" or (
-            self.serial_plan == "sample" and index % _SAMPLE_EVERY == 0
-        )
-        if chosen and self.planning != "never":
-            passes = ("lanes", "serial", "serial_plan")
-        # By fours, so that the sampled tasks do not all begin with the same pass.
-        turn = (index // _SAMPLE_EVERY + index) % len(passes)
-        return passes[turn:] + passes[:turn]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +55,8 @@ class BfclResult:
             same tasks; `None` if it was left out.
         elapsed_s: The whole bench, everything included.
         options: What was asked for.
-        counts: By pass: requests by lane, discarded steps, time saved and time wasted.
+        counts: By pass: requests by lane, tokens, discarded steps, time saved and time wasted.
+        abilities: By pass: how far the lanes got, right or not; see `abilities`.
         failures: Task, pass and reason of everything that was not right.
         versions: What it ran on.
     """
@@ -147,6 +72,7 @@ class BfclResult:
     elapsed_s: float = 0.0
     options: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, dict[str, float]] = field(default_factory=dict)
+    abilities: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -183,12 +109,24 @@ async def run_bfcl(
 
     async def work(lanes_of: LanesOf) -> None:
         for index, task in queue:
+            setup = setup_of(options, catalog.tools(task.classes), lanes_of(task))
+            if setup.judge is not None:
+                tools = World(catalog, task).tools(describe=setup.describe)
+                limit_s = READ_AHEAD_S
+                await read_ahead(setup.lanes[0], setup.judge, tools, limit_s=limit_s)
             done: dict[PassName, TaskRun] = {}
             for name in options.passes(index):
-                chosen = pass_options(name, options.planning)
                 done[name] = await run_task(
-                    catalog, task, lanes_of(task), chosen, tool_s=options.tool_ms / 1000
+                    catalog,
+                    task,
+                    setup.lanes,
+                    {**setup.options, **pass_options(name, options.plans)},
+                    tool_s=options.tool_ms / 1000,
+                    turn_s=setup.turn_s,
+                    describe=setup.describe,
                 )
+                if setup.judge is not None:
+                    done[name].judged = setup.judge.take()
             runs[task.id] = done
             if on_task is not None:
                 on_task(task.id)
@@ -196,7 +134,7 @@ async def run_bfcl(
     async with _lanes(options, wheel) as lanes_of:
         await _gather([work(lanes_of) for _ in range(min(options.in_flight, len(tasks)))])
     # Checked when all is timed: replaying is work that would show in other tasks' walls.
-    result = _result(options, tasks, runs, Checker(wheel, catalog))
+    result = _result(options, tasks, runs, catalog, Checker(wheel, catalog))
     result.elapsed_s = round(time.perf_counter() - started, 3)
     return result
 
@@ -222,7 +160,7 @@ async def _lanes(options: BfclOptions, wheel: Path) -> AsyncIterator[LanesOf]:
     elif options.lanes == "local":
         from agentlanes.local import local_lanes
 
-        async with local_lanes() as both:
+        async with local_lanes(ctx=options.ctx) as both:
             yield lambda task: both
     else:
         from agentlanes.bench.bfcl_oracle import ACT_PREFIX, REASON_PREFIX
@@ -245,9 +183,10 @@ def _result(
     options: BfclOptions,
     tasks: Sequence[Task],
     runs: dict[str, dict[PassName, TaskRun]],
+    catalog: Catalog,
     checker: Checker,
 ) -> BfclResult:
-    asked = {**asdict(options), "concurrency": options.in_flight}
+    asked = options.asked()
     result = BfclResult(tasks=len(tasks), options=asked, versions=_versions())
     correct: Counter[PassName] = Counter()
     timed: list[dict[PassName, TaskRun]] = []
@@ -271,6 +210,8 @@ def _result(
         given = [done[name] for done in runs.values() if name in done]
         if given:
             result.counts[name] = _counts(given)
+            pairs = [(task, runs[task.id][name]) for task in tasks if name in runs[task.id]]
+            result.abilities[name] = abilities(catalog, pairs)
     if "serial_plan" in result.counts:
         sample = [done for done in timed if "serial_plan" in done]
         result.serial_plan = {
@@ -292,6 +233,10 @@ def _counts(runs: Sequence[TaskRun]) -> dict[str, float]:
         "tasks": len(runs),
         "act_requests": sum(run.lane_calls.get("act", 0) for run in runs),
         "reason_requests": sum(run.lane_calls.get("reason", 0) for run in runs),
+        **{
+            f"{kind}_tokens": sum(run.tokens.get(kind, 0) for run in runs)
+            for kind in ("input", "cached", "output")
+        },
         "committed_calls": sum(len(turn) for run in runs for turn in run.committed),
         "discarded_steps": sum(run.discarded for run in runs),
         "overlap_saved_ms": round(sum(run.overlap_saved_ms for run in runs), 1),
@@ -309,30 +254,6 @@ def _versions() -> dict[str, str]:
     }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the bench's options to a parser."""
-    base = BfclOptions()
-    add = parser.add_argument
-    add("--tasks", type=int, default=base.tasks, help="the first N of multi_turn_base (1 to 200)")
-    add("--lanes", choices=["scripted", "local"], default=base.lanes, help="who answers")
-    add("--act-error", type=float, default=base.act_error, metavar="SHARE",
-        help="share of its calls that the scripted act lane gets wrong at first")  # fmt: skip
-    add("--seed", type=int, default=base.seed, help="seed of those errors")
-    add("--concurrency", type=int, help="tasks in flight at a time (scripted: 6, local: 1)")
-    add("--act-ms", type=float, default=base.act_ms, help="latency of the scripted act lane")
-    add("--reason-ms", type=float, default=base.reason_ms, help="and of the scripted reason lane")
-    add("--tool-ms", type=float, default=base.tool_ms, help="how long a tool call takes")
-    add("--planning", choices=["auto", "always", "never"], default=base.planning,
-        help="whether turns begin with a plan that is validated once")  # fmt: skip
-    add("--serial-plan", choices=["sample", "all", "none"], default=base.serial_plan,
-        help="tasks also run serially with plans that are validated once")  # fmt: skip
-    add("--act-url", help="endpoint of the act lane, with --lanes local")
-    add("--act-model", default=base.act_model, help="its model")
-    add("--reason-url", help="endpoint of the reason lane, with --lanes local")
-    add("--reason-model", default=base.reason_model, help="its model")
-    add("--json", type=Path, metavar="FILE", dest="json_file", help="write the result here")
-
-
 def main(args: argparse.Namespace) -> int:
     """Run the bench from parsed arguments, and show how it goes.
 
@@ -345,13 +266,7 @@ def main(args: argparse.Namespace) -> int:
     """
     from agentlanes.bench.bfcl_show import progress, show
 
-    options = BfclOptions(
-        tasks=args.tasks, lanes=args.lanes, act_error=args.act_error, seed=args.seed,
-        concurrency=args.concurrency, act_ms=args.act_ms, reason_ms=args.reason_ms,
-        tool_ms=args.tool_ms, planning=args.planning, serial_plan=args.serial_plan,
-        act_url=args.act_url, act_model=args.act_model,
-        reason_url=args.reason_url, reason_model=args.reason_model,
-    )  # fmt: skip
+    options = options_from(args)
     with progress(options) as on_task:
         result = asyncio.run(run_bfcl(options, on_task=on_task))
     show(options, result)

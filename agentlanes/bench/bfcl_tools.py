@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -62,13 +62,16 @@ class World:
         except Exception as error:  # the executor's own rule: every exception becomes text
             return f"Error during execution: {error}"
 
-    def tools(self, *, delay_s: float = 0.0) -> list[BaseTool]:
+    def tools(
+        self, *, delay_s: float = 0.0, describe: Callable[[str], str] = str
+    ) -> list[BaseTool]:
         """Give the task's tools, bound to these instances, with their effect classes.
 
         Args:
             delay_s: How long a call takes. The simulated APIs answer at once; real ones do not.
+            describe: What becomes of each tool's description; it stays as it is by default.
         """
-        return [self._tool(spec, delay_s) for spec in self._specs.values()]
+        return [self._tool(spec, delay_s, describe) for spec in self._specs.values()]
 
     def state(self) -> dict[str, Any]:
         """Give everything the instances hold, as plain data that compares with `==`."""
@@ -77,7 +80,7 @@ class World:
             for owner, instance in self._instances.items()
         }
 
-    def _tool(self, spec: ToolSpec, delay_s: float) -> BaseTool:
+    def _tool(self, spec: ToolSpec, delay_s: float, describe: Callable[[str], str]) -> BaseTool:
         # A coroutine, so that it may run ahead of its verdict. What it does it does in one go on
         # the event loop, after the delay: no other call and no cancellation comes between.
         async def run(**args: Any) -> str:
@@ -87,7 +90,7 @@ class World:
 
         tool = StructuredTool(
             name=spec.name,
-            description=spec.description,
+            description=describe(spec.description),
             args_schema=dict(spec.schema),
             coroutine=run,
         )

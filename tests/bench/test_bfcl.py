@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -23,11 +24,13 @@ def bench(*words: str) -> int:
 
 
 @pytest.mark.parametrize("planning", ["always", "never"])
-async def test_tasks_come_out_right_in_every_pass(wheel: Path, planning: str) -> None:
+async def test_tasks_come_out_right_in_every_pass(
+    wheel: Path, planning: Literal["always", "never"]
+) -> None:
     done: list[str] = []
     options = BfclOptions(
         tasks=2, act_error=0.5, act_ms=1, reason_ms=20, planning=planning, serial_plan="all"
-    )  # type: ignore[arg-type]
+    )
     result = await run_bfcl(options, on_task=done.append)
     assert result.failures == []
     assert (result.tasks, result.correct, result.serial_correct) == (2, 2, 2)
