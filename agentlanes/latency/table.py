@@ -6,12 +6,13 @@ Unknown is shown as an en dash, which is not the same as zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from agentlanes.latency.fitting import Column, FittedTable
 from agentlanes.latency.record import StepRecord
 
 __all__ = ["format_ms", "lane_summary", "step_table", "steps_view"]
@@ -19,10 +20,28 @@ __all__ = ["format_ms", "lane_summary", "step_table", "steps_view"]
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is meant
 
 MODEL_WIDTH = 14
-"""Columns of a model's name: with it, a step fits 100 columns whatever its figures are."""
+"""Columns of a model's name that is cut: a step fits 100 columns whatever its figures are."""
+
+DROPPED = ("model", "win", "first", "wasted", "saved", "tokens", "tool")
+"""What a narrow table of steps leaves out, the first first."""
+
+NOTHING = (UNKNOWN, f"{UNKNOWN}/{UNKNOWN}", "0 ms")
 
 LANE_STYLES = {"act": "cyan", "reason": "magenta", None: "yellow"}
 OUTCOME_STYLES = {"committed": "green", "fenced": "blue", "skipped": "yellow", "discarded": "red"}
+
+_SUMMARY = (
+    Column(name="lane", cells=(), left=True),
+    Column(name="calls", cells=()),
+    Column(name="model time", short_name="model", cells=()),
+    Column(name="tools", cells=()),
+    Column(name="verdict wait", short_name="wait", cells=()),
+    Column(name="saved", cells=()),
+    Column(name="wasted", cells=()),
+    Column(name="tokens in/out", short_name="tokens", cells=(), drop=3),
+    Column(name="reasoning", cells=(), drop=2),
+    Column(name="cached", cells=(), drop=1),
+)
 
 
 def format_ms(ms: float | None) -> str:
@@ -65,52 +84,58 @@ def steps_view(records: Sequence[StepRecord]) -> Group:
     return Group(step_table(records), "", lane_summary(records))
 
 
-def step_table(records: Sequence[StepRecord]) -> Table:
-    """Show what happened, in order, a row a record. Fits 100 columns."""
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("step", justify="right", no_wrap=True)
-    table.add_column("win", justify="right", no_wrap=True)
-    table.add_column("node", no_wrap=True)
-    table.add_column("model", no_wrap=True, max_width=MODEL_WIDTH, overflow="ellipsis")
-    for name in ("first", "call", "tool", "wait", "saved", "wasted"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("tokens", justify="right", no_wrap=True)
-    table.add_column("outcome", no_wrap=True)
-    for record in records:
-        wasted = record["wasted_ms"]
-        table.add_row(
-            str(record["step"]),
-            str(record["window"]),
-            _where(record),
-            _cut(record["model"] or UNKNOWN),
-            format_ms(_first_ms(record)),
-            Text(format_ms(record["duration_ms"]), style=_late(record)),
-            format_ms(record["tool_ms"]),
-            format_ms(record["verdict_wait_ms"]),
-            format_ms(record["overlap_saved_ms"]),
-            Text(format_ms(wasted), style="red" if wasted else ""),
-            _tokens(record["tokens"]["input"], record["tokens"]["output"]),
-            Text(record["outcome"], style=OUTCOME_STYLES.get(record["outcome"], "")),
-        )
-    return table
+def step_table(records: Sequence[StepRecord]) -> FittedTable:
+    """Show what happened, in order, a row a record.
+
+    Whole in 100 columns, in which only model names are cut. With less room columns are left out:
+    first those in which nothing was measured, then the model's name.
+    """
+    columns = [
+        Column(name="step", cells=[str(record["step"]) for record in records]),
+        Column(name="win", cells=[str(record["window"]) for record in records]),
+        Column(name="node", cells=[_where(record) for record in records], left=True),
+        Column(
+            name="model",
+            cells=[_plain(record["model"] or UNKNOWN) for record in records],
+            short_width=MODEL_WIDTH,
+            left=True,
+        ),
+        Column(name="first", cells=[format_ms(_first_ms(record)) for record in records]),
+        Column(
+            name="call", cells=[Text(format_ms(r["duration_ms"]), style=_late(r)) for r in records]
+        ),
+        Column(name="tool", cells=[format_ms(record["tool_ms"]) for record in records]),
+        Column(name="wait", cells=[format_ms(record["verdict_wait_ms"]) for record in records]),
+        Column(name="saved", cells=[format_ms(record["overlap_saved_ms"]) for record in records]),
+        Column(name="wasted", cells=[_wasted(record["wasted_ms"]) for record in records]),
+        Column(
+            name="tokens",
+            cells=[_tokens(r["tokens"]["input"], r["tokens"]["output"]) for r in records],
+        ),
+        Column(
+            name="outcome", cells=[_outcome(record["outcome"]) for record in records], left=True
+        ),
+    ]
+    return FittedTable([replace(column, drop=_rank(column)) for column in columns])
 
 
-def lane_summary(records: Sequence[StepRecord]) -> Table:
-    """Show what each lane did, a line a lane, and one for the effects. Fits 100 columns.
+def lane_summary(records: Sequence[StepRecord]) -> FittedTable:
+    """Show what each lane did, a line a lane, and one for the effects. Whole in 80 columns.
 
     A sum leaves out what is unknown, and is unknown itself when nothing in it is known.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("lane", "calls", "model time", "tools", "verdict wait", "saved", "wasted"):
-        table.add_column(name, justify="left" if name == "lane" else "right", no_wrap=True)
-    table.add_column("tokens in/out", justify="right", no_wrap=True)
-    table.add_column("reasoning", justify="right", no_wrap=True)
-    table.add_column("cached", justify="right", no_wrap=True)
+    lines = []
     for lane in ("act", "reason", None):
         mine = [record for record in records if record["lane"] == lane]
         if mine:
-            table.add_row(*_summary(lane, mine))
-    return table
+            lines.append(_summary(lane, mine))
+    return FittedTable(
+        [
+            replace(column, cells=[line[place] for line in lines])
+            for place, column in enumerate(_SUMMARY)
+        ],
+        gap=2,
+    )
 
 
 def _summary(lane: str | None, mine: Sequence[StepRecord]) -> list[Text | str]:
@@ -147,10 +172,25 @@ def _where(record: StepRecord) -> Text:
     return Text(name, style=LANE_STYLES.get(lane, ""))
 
 
-def _cut(name: str) -> Text:
-    # Text, so that brackets in a name are not taken for markup.
-    cut = name if len(name) <= MODEL_WIDTH else f"{name[: MODEL_WIDTH - 1]}…"
-    return Text(cut)
+def _rank(column: Column) -> int | None:
+    """Say when a column is left out; one with nothing in it goes before all others."""
+    if column.name not in DROPPED:
+        return None
+    empty = all(str(cell) in NOTHING for cell in column.cells)
+    return DROPPED.index(column.name) - (len(DROPPED) if empty else 0)
+
+
+def _plain(name: str) -> str:
+    # It comes from the endpoint, and must not steer the terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _wasted(ms: float | None) -> Text:
+    return Text(format_ms(ms), style="red" if ms else "")
+
+
+def _outcome(outcome: str) -> Text:
+    return Text(outcome, style=OUTCOME_STYLES.get(outcome, ""))
 
 
 def _first_ms(record: StepRecord) -> float | None:

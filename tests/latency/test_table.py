@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from agentlanes import build_agent
-from agentlanes.latency import jsonl, langsmith, table
+from agentlanes.latency import fitting, jsonl, langsmith, table
 from agentlanes.latency.record import StepRecord, Tokens, blank_record
 from agentlanes.latency.table import UNKNOWN, lane_summary, step_table, steps_view
 from tests.oracle import Oracle, World
@@ -105,11 +105,67 @@ def test_a_model_name_is_no_markup() -> None:
     assert "[red]x[/red]" in rows[1]
 
 
+def test_a_model_name_does_not_steer_the_terminal() -> None:
+    rows = printed(step_table([record(model="x\x1b[2J\ny", outcome="committed")]), color=True)
+    assert "x?[2J?y" in rows[1]
+
+
+HEADINGS = [
+    *("step", "win", "node", "model", "first", "call", "tool", "wait", "saved", "wasted"),
+    *("tokens", "outcome"),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "gone"),
+    [
+        (120, set()),
+        (100, set()),
+        (80, {"model", "win", "first"}),
+        (60, {"model", "win", "first", "wasted", "saved"}),
+        (40, {"model", "win", "first", "wasted", "saved", "tokens", "tool"}),
+    ],
+)
+def test_narrow_tables_leave_columns_out_instead_of_cutting_all(width: int, gone: set[str]) -> None:
+    lines = printed(step_table([WIDEST]), width)
+    assert lines[0].split() == [name for name in HEADINGS if name not in gone]
+    assert ("qwen2.5-coder-1.5b-instruct-q4_k_m" in lines[1]) == (width == 120)
+    assert lines[1].count("…") == (width == 100)
+    assert lines[1].endswith(" committed")
+
+
+def test_columns_with_nothing_in_them_go_first() -> None:
+    known = record(
+        model="qwen2.5-coder-1.5b",
+        duration_ms=1.0,
+        wasted_ms=0.0,
+        outcome="committed",
+        verdict_wait_ms=2.0,
+        tool_ms=3.0,
+        tokens=Tokens(input=12_345, output=87, reasoning=None, cached=None),
+    )
+    headings = printed(step_table([known]), 70)[0].split()
+    assert headings == [name for name in HEADINGS if name not in {"first", "wasted", "saved"}]
+
+
+@pytest.mark.parametrize("width", [80, 90])
+def test_the_summary_is_whole_in_80_columns(width: int) -> None:
+    widest: StepRecord = {**WIDEST, "attempts": 1}
+    reason: StepRecord = {**widest, "lane": "reason"}
+    effect: StepRecord = {**widest, "lane": None}
+    lines = printed(lane_summary([widest, reason, effect]), width)
+    headings = "lane calls model tools wait saved wasted tokens reasoning cached"
+    assert lines[0].split() == headings.split()
+    assert "…" not in "".join(lines)
+    assert [line.count("12h30m") for line in lines] == [0, 5, 5, 4]
+    assert all(line.endswith("123.5k") for line in lines[1:3])
+
+
 def test_no_records_print_headings_only() -> None:
     assert [line.split()[0] for line in printed(steps_view([])) if line] == ["step", "lane"]
 
 
-@pytest.mark.parametrize("module", [table, jsonl, langsmith])
+@pytest.mark.parametrize("module", [fitting, table, jsonl, langsmith])
 def test_examples(module: Any) -> None:
     done = doctest.testmod(module)
     assert done.attempted > 0
