@@ -30,7 +30,7 @@ NOT_RUN = "<!-- not run in the tests: "
 RUNNING = "0 approve as asked\n1 approve as asked\nDone: sunny in Paris"
 
 FENCED = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<kind>python|sh)\n(?P<code>.*?)^```", re.M | re.S)
-COMMAND = re.compile(r"`((?:make|agentlanes|python|langgraph) [^`]+)`")
+COMMAND = re.compile(r"`((?:make|agentlanes|python|pip|langgraph) [^`]+)`")
 
 
 def blocks(page: Path, kind: str) -> list[tuple[str, bool]]:
@@ -192,7 +192,7 @@ def check_python(words: list[str]) -> None:
 def check_pip(words: list[str]) -> None:
     extras = re.findall(r"\[([\w,]+)\]", " ".join(words))
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for extra in ",".join(extras).split(","):
+    for extra in [name for group in extras for name in group.split(",")]:
         assert re.search(rf"^{extra} = \[", declared, re.M), extra
 
 
