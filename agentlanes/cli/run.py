@@ -29,6 +29,9 @@ __all__ = ["add_arguments", "main"]
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+PIPE_WIDTH = 100
+"""Columns, at least, where stdout is no terminal: what the latency table needs to be whole."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options on its parser."""
@@ -75,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _carry_out(run: _Run, settings: Settings, *, quiet: bool, debug: bool) -> int:
-    console = Console(highlight=False)
+    console = _console()
     try:
         with asyncio.Runner() as runner:
             runner.run(_stream(run, settings, console, quiet=quiet))
@@ -90,6 +93,14 @@ def _carry_out(run: _Run, settings: Settings, *, quiet: bool, debug: bool) -> in
             raise
         said = f"{run.error}\n{_left(run)}" if run.board.rows else run.error
         return _complain(said, FAILED)
+
+
+def _console() -> Console:
+    """Give the console of stdout; a file or a pipe has room, whatever the terminal's width is."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_WIDTH)
+    return console
 
 
 @contextmanager
