@@ -1,1 +1,1 @@
-"""The command line: `agentlanes run | bench | up | demo`."""
+"""The command line: `agentlanes run | bench | up`."""
