@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tiktoken.load
-import tiktoken_ext.openai_public
+import tiktoken_ext.openai_public  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ ENGLISH = (
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     tried: list[Any] = []
 
-    def refuse(self: socket.socket, address: Any) -> None:
+    def refuse(self: socket.socket | None, address: Any) -> None:
         tried.append(address)
         raise OSError("no network in this test")
 

@@ -5,10 +5,18 @@ import gc
 import json
 import subprocess
 import sys
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, cast
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.tools import tool
 
 from agentlanes.config import Settings
@@ -54,6 +62,13 @@ def rich(body: dict[str, Any]) -> Reply:
 def model_of(server: EndpointServer, role: Any = "act", **fields: Any) -> LaneChatModel:
     lane = Lane("m", base_url=server.base_url, **fields)
     return LaneChatModel.from_lane(lane, role, NO_ENV)
+
+
+def added(chunks: Sequence[AIMessage]) -> AIMessage:
+    """Add chunks up, as whoever streams a message does."""
+    parts = [chunk for chunk in chunks if isinstance(chunk, AIMessageChunk)]
+    assert len(parts) == len(chunks)
+    return add_ai_message_chunks(parts[0], *parts[1:])
 
 
 def check_rich(message: AIMessage) -> None:
@@ -102,9 +117,7 @@ async def test_stream_adds_up_to_the_same_message() -> None:
     async with EndpointServer(rich) as server:
         model = model_of(server).bind_tools([get_weather, stop_all])
         chunks = [chunk async for chunk in model.astream("Weather?")]
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole = whole + chunk
+    whole = added(chunks)
     assert len(chunks) > 5
     assert not any(chunk.response_metadata for chunk in chunks[:-1])
     check_rich(whole)
@@ -118,10 +131,7 @@ def test_sync_gives_the_same() -> None:
         message = bound.invoke("Weather?")
         check_rich(message)
         check_times(message)
-        whole = None
-        for chunk in bound.stream("Weather?"):
-            whole = chunk if whole is None else whole + chunk
-        check_rich(whole)
+        check_rich(added(list(bound.stream("Weather?"))))
         del bound, model
         gc.collect()
 
@@ -262,7 +272,7 @@ async def test_leaving_a_stream_early_drops_the_connection() -> None:
         return Reply(content="x" * 400, latency=Latency(token_s=0.02))
 
     async with EndpointServer(script) as server:
-        stream = model_of(server).astream("?")
+        stream = cast("AsyncGenerator[AIMessageChunk, None]", model_of(server).astream("?"))
         async for chunk in stream:
             if chunk.content:
                 break

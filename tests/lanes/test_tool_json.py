@@ -45,7 +45,8 @@ WIRE = [convert_to_openai_tool(t) for t in (get_weather, draw)]
 
 def schema_of(offer: tool_json.Offer | None) -> dict[str, Any]:
     assert offer is not None
-    return tool_json.response_format(offer)["json_schema"]["schema"]
+    schema: dict[str, Any] = tool_json.response_format(offer)["json_schema"]["schema"]
+    return schema
 
 
 def model_of(server: EndpointServer, **fields: Any) -> LaneChatModel:
