@@ -60,8 +60,10 @@ class Settings:
         hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
         act_model: `AGENTLANES_ACT_MODEL`, the act lane's model name.
         act_url: `AGENTLANES_ACT_URL`, the act lane's endpoint.
+        act_key: `AGENTLANES_ACT_KEY`, for an `act_url` that asks for one.
         reason_model: `AGENTLANES_REASON_MODEL`.
         reason_url: `AGENTLANES_REASON_URL`.
+        reason_key: `AGENTLANES_REASON_KEY`.
         tiktoken_cache_dir: Where tiktoken keeps its vocabularies: `TIKTOKEN_CACHE_DIR`, else
             `DATA_GYM_CACHE_DIR`, else its folder among the temporary files. `None` when the
             variable is set but empty, which tells tiktoken to keep none.
@@ -76,8 +78,10 @@ class Settings:
     hf_token: Secret | None = None
     act_model: str | None = None
     act_url: str | None = None
+    act_key: Secret | None = None
     reason_model: str | None = None
     reason_url: str | None = None
+    reason_key: Secret | None = None
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
 
     @classmethod
@@ -89,20 +93,21 @@ class Settings:
             True
         """
         env = os.environ if environ is None else environ
-        key, token = env.get("OPENAI_API_KEY"), env.get("HF_TOKEN")
         cache = env.get("AGENTLANES_CACHE")
         return cls(
-            openai_api_key=Secret(key) if key else None,
+            openai_api_key=_secret(env, "OPENAI_API_KEY"),
             openai_base_url=env.get("OPENAI_BASE_URL") or None,
             cache_dir=Path(cache).expanduser() if cache else _default_cache(),
             runs_dir=Path(env.get("AGENTLANES_RUNS") or ".agentlanes/runs"),
             offline=_truthy(env.get("AGENTLANES_OFFLINE")),
             langsmith_tracing=_truthy(env.get("LANGSMITH_TRACING")),
-            hf_token=Secret(token) if token else None,
+            hf_token=_secret(env, "HF_TOKEN"),
             act_model=env.get("AGENTLANES_ACT_MODEL") or None,
             act_url=env.get("AGENTLANES_ACT_URL") or None,
+            act_key=_secret(env, "AGENTLANES_ACT_KEY"),
             reason_model=env.get("AGENTLANES_REASON_MODEL") or None,
             reason_url=env.get("AGENTLANES_REASON_URL") or None,
+            reason_key=_secret(env, "AGENTLANES_REASON_KEY"),
             tiktoken_cache_dir=_tiktoken_cache(env),
         )
 
@@ -118,6 +123,11 @@ def _tiktoken_cache(env: Mapping[str, str]) -> Path | None:
         if name in env:  # as tiktoken looks it up: the first that is set counts, also when empty
             return Path(env[name]) if env[name] else None
     return Path(tempfile.gettempdir()) / "data-gym-cache"
+
+
+def _secret(env: Mapping[str, str], name: str) -> Secret | None:
+    value = env.get(name)
+    return Secret(value) if value else None
 
 
 def _truthy(value: str | None) -> bool:

@@ -72,7 +72,7 @@ class ConfigError(AgentLanesError):
 
 
 class MissingKey(ConfigError):
-    """A lane has neither an API key nor a `base_url` of its own."""
+    """A lane has no API key, and its endpoint is one that asks for it."""
 
 
 class MissingExtra(ConfigError):

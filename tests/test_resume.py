@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tools import InjectedToolCallId
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, interrupt
@@ -98,3 +100,20 @@ async def test_state_survives_a_strict_serializer(durability: Any) -> None:
     assert again["steps"] == result["steps"]
     history = [state async for state in agent.aget_state_history(CONFIG)]
     assert all(type(state.values.get("plan")) in (dict, type(None)) for state in history)
+
+
+async def test_a_tool_that_commands_the_graph_is_answered_once_in_the_transcript() -> None:
+    @effect("write")
+    async def note(text: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
+        """Note something."""
+        return Command(
+            update={"messages": [ToolMessage(f"noted {text}", tool_call_id=tool_call_id)]}
+        )
+
+    oracle = Oracle([("note", {"text": "a"}), ("note", {"text": "b"})])
+    agent = build_agent(oracle.act, oracle.reason, [note], planning="never")
+    result = await agent.ainvoke(ask())
+    asked = [c["id"] for m in result["messages"] if isinstance(m, AIMessage) for c in m.tool_calls]
+    given = [(m.tool_call_id, m.text) for m in result["messages"] if isinstance(m, ToolMessage)]
+    assert asked == ["call_0", "call_1"]
+    assert given == [("call_0", "noted a"), ("call_1", "noted b")]

@@ -35,9 +35,9 @@ request may wait for the one before it. The usual timers would cut both."""
 def default_lanes(settings: Settings | None = None) -> tuple[Lane, Lane]:
     """Give an act and a reason lane.
 
-    `AGENTLANES_ACT_URL` and `AGENTLANES_REASON_URL` (with `..._MODEL`) come first, then an OpenAI
-    key, then the local lanes of `agentlanes up`. Opens no connection: a lane that is not there
-    says so when it is asked.
+    `AGENTLANES_ACT_URL` and `AGENTLANES_REASON_URL` come first (with `..._MODEL`, and `..._KEY`
+    where they ask for one), then an OpenAI key, then the local lanes of `agentlanes up`. Opens no
+    connection: a lane that is not there says so when it is asked.
 
     Args:
         settings: Instead of the environment's.
@@ -50,11 +50,13 @@ def default_lanes(settings: Settings | None = None) -> tuple[Lane, Lane]:
     known = settings or Settings.from_env()
     hosted = known.openai_api_key is not None
     if known.act_url or (hosted and known.act_model):
-        act = Lane(known.act_model or "act", base_url=known.act_url)
+        act = Lane(known.act_model or "act", base_url=known.act_url, api_key=known.act_key)
     else:
         act = Lane("gpt-5-nano") if hosted else _local("act")
     if known.reason_url or (hosted and known.reason_model):
-        reason = Lane(known.reason_model or "reason", base_url=known.reason_url)
+        reason = Lane(
+            known.reason_model or "reason", base_url=known.reason_url, api_key=known.reason_key
+        )
     else:
         reason = Lane("gpt-5.5", reasoning_effort="high") if hosted else _local("reason")
     return act, reason

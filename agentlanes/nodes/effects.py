@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
@@ -20,7 +21,7 @@ from agentlanes.nodes.records import publish, record_of
 from agentlanes.nodes.settle import advance_plan
 from agentlanes.nodes.tooling import ToolResult
 from agentlanes.plan import canonical
-from agentlanes.speculation.ledger import EffectRecord, Ledger, effect_key
+from agentlanes.speculation.ledger import EffectRecord, effect_key
 from agentlanes.state import AgentState, CommittedCall, ProposalDict
 
 __all__ = ["effects_node"]
@@ -39,7 +40,9 @@ def effects_node(
         started = clock()
         window = state["window"]["id"]
         runtime.stream_writer(tool_event(window, fence["index"], "started", ahead=False))
-        given = await _once(parts, fence, key, plan["version"] if plan else None, config)
+        number = count_calls(state["messages"])
+        version = plan["version"] if plan else None
+        given = await _once(parts, fence, key, version, config, f"call_{number}")
         ok = not given.failed
         runtime.stream_writer(tool_event(window, fence["index"], "ended", ahead=False, ok=ok))
         record = record_of(
@@ -51,16 +54,14 @@ def effects_node(
             outcome="committed",
             wasted_ms=0.0,
         )
-        number = count_calls(state["messages"])
+        ask, answer = call_messages(
+            number, fence["tool"], fence["args"], given.text, failed=given.failed
+        )
         done = CommittedCall(
             tool=fence["tool"], args=fence["args"], effect=fence["effect"], result=given.text
         )
         update = {
-            "messages": [
-                *call_messages(
-                    number, fence["tool"], fence["args"], given.text, failed=given.failed
-                )
-            ],
+            "messages": [ask] if _answers(given.command) else [ask, answer],
             "committed": [*state["committed"], done],
             "steps": publish(state, [(record, None)], runtime.stream_writer),
             "plan": advance_plan(plan, fence, given.text, given.failed),
@@ -72,8 +73,20 @@ def effects_node(
     return effects
 
 
+def _answers(command: Any) -> bool:
+    """Say whether a tool's `Command` writes the tool message itself, as LangChain's tools do."""
+    update = command.update if isinstance(command, Command) else None
+    messages = update.get("messages") if isinstance(update, dict) else None
+    return any(isinstance(message, ToolMessage) for message in messages or ())
+
+
 async def _once(
-    parts: Parts, fence: ProposalDict, key: str, plan_version: int | None, config: RunnableConfig
+    parts: Parts,
+    fence: ProposalDict,
+    key: str,
+    plan_version: int | None,
+    config: RunnableConfig,
+    call_id: str,
 ) -> ToolResult:
     """Run the call unless the ledger says that it has been run."""
     ledger = parts.ledger
@@ -92,7 +105,7 @@ async def _once(
     if seen is not None and seen.status in ("started", "unknown"):
         raise _unknown(call, "it was started before and its outcome was never recorded")
     await ledger.put(replace(fresh, status="started"))
-    given = await _run_recorded(parts, ledger, fresh, fence, config)
+    given = await _run_recorded(parts, fresh, fence, config, call_id)
     if not given.failed:
         await ledger.put(replace(fresh, status="done", result=given.text))
         return given
@@ -104,10 +117,11 @@ async def _once(
 
 
 async def _run_recorded(
-    parts: Parts, ledger: Ledger, record: EffectRecord, fence: ProposalDict, config: RunnableConfig
+    parts: Parts, record: EffectRecord, fence: ProposalDict, config: RunnableConfig, call_id: str
 ) -> ToolResult:
+    ledger, tool = parts.ledger, parts.tools[fence["tool"]]
     try:
-        return await parts.tools[fence["tool"]].run(fence["args"], config, record.key)
+        return await tool.run(fence["args"], config, call_id, key=record.key)
     except GraphBubbleUp:
         # The tool asks a person before it does anything; it starts over when the run resumes.
         await ledger.put(replace(record, status="approved"))

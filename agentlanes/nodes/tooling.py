@@ -93,16 +93,20 @@ class BoundTool:
         return None
 
     async def run(
-        self, args: Mapping[str, Any], config: RunnableConfig, call_id: str
+        self, args: Mapping[str, Any], config: RunnableConfig, call_id: str, key: str | None = None
     ) -> ToolResult:
         """Run the tool once and never raise for what the tool raises.
 
-        `call_id` is also the idempotency key of a tool that takes one.
-
         A synchronous call that has started is waited for even when the caller is cancelled: it
         is never left running behind the window's back.
+
+        Args:
+            args: The arguments.
+            config: The node's config.
+            call_id: The call's id in the transcript.
+            key: Idempotency key, for a tool that takes one.
         """
-        given_args = {**args, KEY_ARGUMENT: call_id} if self.takes_key else dict(args)
+        given_args = {**args, KEY_ARGUMENT: key} if self.takes_key and key else dict(args)
         call = {"name": self.name, "args": given_args, "id": call_id, "type": "tool_call"}
         work = asyncio.ensure_future(self.tool.ainvoke(call, config))
         try:

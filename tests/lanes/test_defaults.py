@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from agentlanes.config import Settings
+from agentlanes.config import Secret, Settings
 from agentlanes.errors import EndpointUnreachable
 from agentlanes.lanes import defaults, urls
 from agentlanes.lanes.chat_model import LaneChatModel
@@ -81,3 +81,18 @@ def test_examples(module: object) -> None:
     done = doctest.testmod(module)  # type: ignore[arg-type]
     assert done.attempted > 0
     assert done.failed == 0
+
+
+def test_a_url_s_own_key_goes_to_it_and_the_openai_key_does_not() -> None:
+    environ = {
+        "OPENAI_API_KEY": "sk-openai",
+        "AGENTLANES_ACT_URL": "http://127.0.0.1:1/v1",
+        "AGENTLANES_ACT_KEY": "sk-act",
+        "AGENTLANES_REASON_URL": "http://127.0.0.1:2/v1",
+    }
+    settings = Settings.from_env(environ)
+    act, reason = default_lanes(settings)
+    assert isinstance(act.api_key, Secret)
+    assert act.api_key.reveal() == "sk-act"
+    assert reason.api_key is None
+    assert "sk-" not in repr(settings) + repr(act) + repr(reason)
