@@ -55,7 +55,8 @@ class BfclResult:
             same tasks; `None` if it was left out.
         elapsed_s: The whole bench, everything included.
         options: What was asked for.
-        counts: By pass: requests by lane, tokens, discarded steps, time saved and time wasted.
+        counts: By pass: time spent (in tasks given up too), requests by lane, tokens, discarded
+            steps, time saved and time wasted.
         abilities: By pass: how far the lanes got, right or not; see `abilities`.
         failures: Task, pass and reason of everything that was not right.
         versions: What it ran on.
@@ -231,6 +232,7 @@ def _wall_s(runs: Sequence[dict[PassName, TaskRun]], name: PassName) -> float:
 def _counts(runs: Sequence[TaskRun]) -> dict[str, float]:
     return {
         "tasks": len(runs),
+        "spent_s": round(sum(run.wall_s for run in runs), 3),
         "act_requests": sum(run.lane_calls.get("act", 0) for run in runs),
         "reason_requests": sum(run.lane_calls.get("reason", 0) for run in runs),
         **{

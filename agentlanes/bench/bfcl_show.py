@@ -80,17 +80,14 @@ def show(options: BfclOptions, result: BfclResult) -> None:
         table.add_row(
             title,
             f"{correct:.0f} of {counts['tasks']:.0f}",
-            f"{wall_s:.1f} s",
+            f"{wall_s:.1f} s" if result.timed_tasks else "-",
             f"{counts['act_requests']:.0f}",
             f"{counts['reason_requests']:.0f}",
             f"{counts['discarded_steps']:.0f}",
         )
     console.print(table)
     if planned is not None:
-        console.print(
-            f"in those {planned['tasks']:.0f} tasks run-ahead took {planned['lanes_wall_s']:.1f} s "
-            f"and awaiting every verdict {planned['serial_wall_s']:.1f} s"
-        )
+        console.print(_gains(planned))
     if options.lanes == "scripted" and options.act_url is None:
         console.print(
             f"scripted lanes: act {options.act_ms:g} ms, reason {options.reason_ms:g} ms, "
@@ -113,6 +110,23 @@ def show(options: BfclOptions, result: BfclResult) -> None:
         )
 
 
+def _gains(planned: dict[str, float]) -> str:
+    """Say what planning gains alone, and what running ahead adds, over the same tasks."""
+    serial_s, plan_s, lanes_s = (
+        planned[name] for name in ("serial_wall_s", "wall_s", "lanes_wall_s")
+    )
+    said = (
+        f"in those {planned['tasks']:.0f} tasks: run-ahead {lanes_s:.1f} s, awaiting every verdict "
+        f"{serial_s:.1f} s"
+    )
+    if not plan_s or not lanes_s:
+        return said
+    return (
+        f"{said}; judging plans once, without running ahead, gains {serial_s / plan_s:.2f}x, "
+        f"and with it {serial_s / lanes_s:.2f}x"
+    )
+
+
 def _show_abilities(console: Console, options: BfclOptions, result: BfclResult) -> None:
     """Print how far the models got, which with small ones says more than the tasks."""
     bound = "no bound" if options.turn_bound_s is None else f"{options.turn_bound_s:g} s"
@@ -125,7 +139,8 @@ def _show_abilities(console: Console, options: BfclOptions, result: BfclResult) 
         counts = result.counts[key]
         stopped = ", ".join(f"{count} {kind}" for kind, count in can["stopped"].items())
         lines = [
-            f"{names[key]}: {can['finished']} of {can['turns']} turns finished; "
+            f"{names[key]}: {counts['spent_s']:.0f} s in the agent, "
+            f"{can['finished']} of {can['turns']} turns finished; "
             f"stopped by: {stopped or 'nothing'}",
             f"  {can['calls']} calls committed, {can['right_calls']} of them among the "
             f"{can['wanted_calls']} that the turns begun ask for; the first call was right in "

@@ -64,12 +64,13 @@ def test_the_command_prints_and_writes_its_figures(
         "--seed",
         "5",
         "--serial-plan",
-        "none",
+        "all",
     ]
     assert bench(*words, "--json", str(file)) == 0
     said = capsys.readouterr().out
     assert "act 1 ms, reason 7 ms" in said
     assert "1 of 1" in said
+    assert "without running ahead, gains" in " ".join(said.split())
     written = json.loads(file.read_text())
     assert written["tasks"] == written["correct"] == written["serial_correct"] == 1
     assert written["speedup"] == pytest.approx(

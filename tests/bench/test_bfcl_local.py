@@ -157,6 +157,7 @@ def test_the_command_ends_with_figures_whatever_the_lanes_do(
         assert main(["bench", "bfcl", *words, "--json", str(file)]) == 0
     said = capsys.readouterr()
     assert "0 of 4 turns finished" in said.out
+    assert "0.0 s" not in said.out  # no task was timed, and none took no time
     assert "1 of 1 tasks" in said.err  # no terminal: lines
     written = json.loads(file.read_text())
     assert (written["correct"], written["turn_s"], written["planning"]) == (0, 90, "never")
