@@ -2,12 +2,12 @@
 
     python examples/00_demo.py            # what `make demo` runs
 
-The act lane is a model of half a billion parameters. It reads the contacts file at once, ahead of
-any verdict, and drafts the mail, but it is bad at arithmetic. The reason lane, three times as
+The act lane is a model of half a billion parameters. It reads two files at once, ahead of any
+verdict, and drafts the mail, but it is bad at arithmetic. The reason lane, three times as
 large, works the number out in free words at the same time. A mail cannot be taken back, so it
-waits at the fence: code compares its number with the reason lane's and its address with what was
-read, and sends it back corrected if either differs. At the end the outbox is checked by code that
-neither lane saw.
+waits at the fence: code compares its number with the reason lane's, its address and subject with
+what was read, and sends it back corrected if one differs. At the end the outbox is checked by code
+that neither lane saw.
 
 Small models judge plans no better than chance, so nothing here asks one to: see LOCAL MODELS in
 the README.
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default as mail_policy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agentlanes_tools import Outbox, read_file
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -39,6 +39,7 @@ from agentlanes.nodes import SolutionJudge
 from agentlanes.plan import approve, reject
 
 FOLDER = Path(".agentlanes/demo")
+SUBJECT = "Stock count"
 CONTACTS = {
     "supply room": "bo.diaz@school.test",
     "front desk": "ann.lee@school.test",
@@ -49,24 +50,28 @@ SOLVE = "Only work out the number. Think step by step; end with the number alone
 # A model this small needs to see each kind of reply once.
 EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     (
-        "How many chairs are 3 rows of 5, less 2? Read staff.txt to find who runs the hall, "
-        "then mail the number to that person.",
+        "How many chairs are 3 rows of 5, less 2? Read form.txt for the subject line and staff.txt "
+        "for who runs the hall, then mail the number to that person.",
+        {"tool": "read_file", "args": {"path": "form.txt"}},
+    ),
+    (
+        "Result of read_file: Subject line: Chair count",
         {"tool": "read_file", "args": {"path": "staff.txt"}},
     ),
     (
         "Result of read_file: Hall: sue@club.test",
         {
             "tool": "send_email",
-            "args": {"to": "sue@club.test", "subject": "Chairs", "body": "The number is 12."},
+            "args": {"to": "sue@club.test", "subject": "Chair count", "body": "The number is 12."},
         },
     ),
     (
         'Correction: this was proposed and rejected: {"tool": "send_email"}\n'
         'Do this instead: {"tool": "send_email", "args": {"to": "sue@club.test", '
-        '"subject": "Chairs", "body": "The number is 13."}}',
+        '"subject": "Chair count", "body": "The number is 13."}}',
         {
             "tool": "send_email",
-            "args": {"to": "sue@club.test", "subject": "Chairs", "body": "The number is 13."},
+            "args": {"to": "sue@club.test", "subject": "Chair count", "body": "The number is 13."},
         },
     ),
     (
@@ -90,8 +95,9 @@ class Task:
         """What the user asks."""
         return (
             f"A school buys {self.boxes} boxes with {self.each} pencils each. {self.broken} "
-            "pencils are broken and go back. How many pencils does it keep? Read contacts.txt to "
-            f"find who runs the {self.room}, then mail the number to that person."
+            "pencils are broken and go back. How many pencils does it keep? Read style.txt for the "
+            f"subject line and contacts.txt for who runs the {self.room}, then mail the number to "
+            "that person."
         )
 
     @property
@@ -119,6 +125,7 @@ async def make_graph() -> AsyncIterator[Any]:
     contacts = "".join(f"{room.capitalize()}: {mail}\n" for room, mail in CONTACTS.items())
     (FOLDER / "files").mkdir(parents=True, exist_ok=True)
     (FOLDER / "files" / "contacts.txt").write_text(contacts)
+    (FOLDER / "files" / "style.txt").write_text(f"Subject line: {SUBJECT}\n")
     outbox = Outbox(FOLDER / "outbox")
     async with local_lanes(act_examples=EXAMPLES) as (act, reason):
         solver = SolutionJudge(
@@ -143,32 +150,36 @@ def compare(solution: str, case: Case) -> Any:
     if proposal["tool"] != "send_email":
         return approve("code")
     numbers = re.findall(r"-?\d+", solution.replace(",", ""))
-    address = find_address(case)
-    if not numbers or address is None:
-        return reject("code", "no number was worked out, or no address was read")
+    address, subject = read_of(case, "address"), read_of(case, "subject")
+    if not numbers or address is None or subject is None:
+        return reject("code", "no number was worked out, or a file was not read")
     wrong = []
     if re.findall(r"\d+", proposal["args"]["body"]) != numbers[-1:]:
         wrong.append(f"the number is {numbers[-1]}")
     if proposal["args"]["to"] != address:
         wrong.append(f"the file names {address}")
+    if proposal["args"]["subject"] != subject:
+        wrong.append(f"the subject line is {subject!r}")
     if not wrong:
         return approve("reason", f"the number is {numbers[-1]}")
-    better = {"to": address, "subject": "Pencils", "body": f"The number is {numbers[-1]}."}
+    better = {"to": address, "subject": subject, "body": f"The number is {numbers[-1]}."}
     return reject("reason", ", ".join(wrong), {"tool": "send_email", "args": better})
 
 
-def find_address(case: Case) -> str | None:
-    """Find the address in what was read: that of the room which the request names."""
-    wanted = str(this_turn(case)[0].text)
+def read_of(case: Case, what: Literal["address", "subject"]) -> str | None:
+    """Find in what was read the address of the room which the request names, or the subject."""
+    wanted = str(this_turn(case)[0].text).lower() if what == "address" else "subject line"
     lines = [line for read in done(case, "read_file") for line in read.splitlines()]
-    named = [line.split(": ") for line in lines if line.split(":")[0].lower() in wanted]
-    return named[0][1].strip() if named else None
+    pairs = [line.split(": ", 1) for line in lines if ": " in line]
+    found = [value.strip() for name, value in pairs if name.lower() in wanted]
+    addresses = [value for value in found if ("@" in value) == (what == "address")]
+    return addresses[0] if addresses else None
 
 
 def read_first(case: Case) -> str | None:
-    """Refuse a mail to somebody nobody has read of: code can tell, so no model is asked."""
-    if case.proposal["tool"] == "send_email" and not done(case, "read_file"):
-        return "read contacts.txt first"
+    """Refuse a mail before both files are read: code can tell, so no model is asked."""
+    if case.proposal["tool"] == "send_email" and len(done(case, "read_file")) < 2:
+        return "read style.txt and contacts.txt first"
     return None
 
 
@@ -205,6 +216,8 @@ def find_faults(task: Task, result: dict[str, Any], mails: list[Path]) -> list[s
     for text in texts:
         if text["To"] != CONTACTS[task.room]:
             faults.append(f"the mail went to {text['To']}, not to {CONTACTS[task.room]}")
+        if text["Subject"] != SUBJECT:
+            faults.append(f"the subject is {text['Subject']!r}, not {SUBJECT!r}")
         if re.findall(r"\d+", text.get_content()) != [str(task.number)]:
             faults.append(f"the mail says {text.get_content().strip()!r}, not {task.number}")
     if str(task.number) not in (result["answer"] or ""):
@@ -215,8 +228,8 @@ def find_faults(task: Task, result: dict[str, Any], mails: list[Path]) -> list[s
             faults.append(f"the {lane} lane generated no tokens")
     if not any((s["overlap_saved_ms"] or 0) > 0 for s in steps):
         faults.append("nothing ran ahead of its verdict")
-    if not any(c["effect"] == "read" for c in result["committed"]):
-        faults.append("no read was committed")
+    if sum(c["effect"] == "read" for c in result["committed"]) < 2:
+        faults.append("the two files were not read")
     if not any(s["outcome"] == "fenced" for s in steps):
         faults.append("no write waited at the fence")
     return faults
@@ -246,7 +259,7 @@ def main() -> int:
     if not faults:
         print(
             f"\nChecked: one mail, to {CONTACTS[task.room]}, with the right number, {task.number}."
-            "\nBoth lanes spoke, a read ran ahead, the mail waited for its verdict."
+            "\nBoth lanes spoke, reads ran ahead, the mail waited for its verdict."
         )
     return 1 if faults else 0
 

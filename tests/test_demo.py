@@ -42,8 +42,9 @@ class Act:
         results = [m.name for m in messages if m.type == "tool"]
         if "send_email" in results:
             return AIMessage("I mailed it.")
-        if "read_file" not in results:
-            return _call("read_file", {"path": "contacts.txt"})
+        files = ["style.txt", "contacts.txt"][results.count("read_file") :]
+        if files:
+            return _call("read_file", {"path": files[0]})
         return _call("send_email", self.mails.pop(0))
 
 
@@ -51,8 +52,8 @@ def _call(name: str, args: dict[str, Any]) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": name, "args": args, "id": "x"}])
 
 
-def _mail(to: str, body: str) -> dict[str, str]:
-    return {"to": to, "subject": "Pencils", "body": body}
+def _mail(to: str, body: str, subject: str = "Stock count") -> dict[str, str]:
+    return {"to": to, "subject": subject, "body": body}
 
 
 async def test_wrong_numbers_and_addresses_are_sent_back_before_the_fence(
@@ -62,9 +63,17 @@ async def test_wrong_numbers_and_addresses_are_sent_back_before_the_fence(
     (tmp_path / "contacts.txt").write_text(
         "".join(f"{room.capitalize()}: {mail}\n" for room, mail in demo.CONTACTS.items())
     )
+    (tmp_path / "style.txt").write_text(f"Subject line: {demo.SUBJECT}\n")
     bo, ann = demo.CONTACTS["library"], demo.CONTACTS["front desk"]
     outbox = Outbox(tmp_path / "outbox")
-    act = Act([_mail(bo, "It is 24."), _mail(ann, "It is 247."), _mail(bo, "It is 247.")])
+    act = Act(
+        [
+            _mail(bo, "It is 24."),
+            _mail(ann, "It is 247."),
+            _mail(bo, "It is 247.", "Hi"),
+            _mail(bo, "It is 247."),
+        ]
+    )
     reason = ScriptedModel(script=["11 * 24 = 264, less 17 is 247\n247"])
     judge = SolutionJudge(model=reason, compare=demo.compare, system_prompt=demo.SOLVE)
     checks = [demo.read_first, demo.nothing_twice]

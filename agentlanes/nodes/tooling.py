@@ -93,7 +93,12 @@ class BoundTool:
         return None
 
     async def run(
-        self, args: Mapping[str, Any], config: RunnableConfig, call_id: str, key: str | None = None
+        self,
+        args: Mapping[str, Any],
+        config: RunnableConfig,
+        call_id: str,
+        *,
+        key: str | None = None,
     ) -> ToolResult:
         """Run the tool once and never raise for what the tool raises.
 

@@ -146,11 +146,11 @@ async def test_the_key_is_the_librarys_to_give(tmp_path):
     assert bound.refuse(MAIL) is None
     assert bound.refuse({**MAIL, "idempotency_key": "mine"}) is not None
     assert not bound.runs_ahead
-    first = await bound.run(MAIL, {}, "key_0")
-    assert (await bound.run(MAIL, {}, "key_0")).text == first.text
-    await bound.run(MAIL, {}, "key_1")
+    first = await bound.run(MAIL, {}, "call_0", key="key_0")
+    assert (await bound.run(MAIL, {}, "call_0", key="key_0")).text == first.text
+    await bound.run(MAIL, {}, "call_0", key="key_1")
     assert len(outbox.mails()) == 2
-    refused = await bound.run({**MAIL, "to": "ann"}, {}, "key_2")
+    refused = await bound.run({**MAIL, "to": "ann"}, {}, "call_2", key="key_2")
     assert refused.failed
     assert isinstance(refused.error, NotApplied)
 
