@@ -24,7 +24,10 @@ fields, and its message ends with what to do next. Provider errors are translate
     │   ├── StepLimit
     │   ├── VerdictUnavailable
     │   ├── NeedsIntervention
-    │   └── LedgerMismatch
+    │   └── LedgerError
+    │       ├── LedgerMismatch
+    │       ├── LedgerUnavailable
+    │       └── LeaseLost
     ├── WeightsError           model files could not be had or do not match their sum
     └── BenchDataError         a bench's data could not be had or does not match its sum
 """
@@ -48,7 +51,10 @@ __all__ = [
     "IncompleteReply",
     "InvalidTool",
     "LaneError",
+    "LeaseLost",
+    "LedgerError",
     "LedgerMismatch",
+    "LedgerUnavailable",
     "MalformedReply",
     "MissingExtra",
     "MissingKey",
@@ -200,8 +206,31 @@ class NeedsIntervention(RunError):
         self.call = dict(call)
 
 
-class LedgerMismatch(RunError):
-    """The ledger holds another call at this place in the run than the one about to start."""
+class LedgerError(RunError):
+    """The ledger did not let an effect go on; nothing was started because of it."""
+
+
+class LedgerMismatch(LedgerError):
+    """The ledger holds another call at this place in the run, or one that cannot go on so."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's store cannot be reached, is busy for too long, or is full."""
+
+
+class LeaseLost(LedgerError):
+    """Another worker has taken over the thread; this one stops before it does anything more.
+
+    Attributes:
+        thread: The thread's name.
+    """
+
+    def __init__(self, thread: str) -> None:
+        super().__init__(
+            f"another worker has taken over thread {thread!r}; this one has stopped. Look at the "
+            "other one's result, or resume the thread once it has ended."
+        )
+        self.thread = thread
 
 
 class WeightsError(AgentLanesError):

@@ -92,7 +92,13 @@ async def _once(
     ledger = parts.ledger
     call = {"tool": fence["tool"], "args": fence["args"]}
     fresh = EffectRecord(
-        key=key, tool=fence["tool"], args=canonical(fence["args"]), plan_version=plan_version
+        key=key,
+        run="",
+        thread="",
+        ordinal=0,
+        tool=fence["tool"],
+        args=canonical(fence["args"]),
+        plan_version=plan_version,
     )
     seen = await ledger.get(key)
     if seen is not None and (seen.tool, seen.args) != (fresh.tool, fresh.args):

@@ -15,9 +15,10 @@ def test_a_key_is_for_one_place_of_one_run() -> None:
 
 async def test_records_are_kept_as_they_were_written() -> None:
     ledger = MemoryLedger()
-    record = EffectRecord(key="k", tool="mail", args="{}", plan_version=None)
+    record = EffectRecord(key="k", run="r", thread="t", ordinal=0, tool="mail", args="{}")
     assert await ledger.get("k") is None
     await ledger.put(record)
+    await ledger.put(replace(record, status="started"))
     await ledger.put(replace(record, status="done", result="sent"))
     found = await ledger.get("k")
     assert found == replace(record, status="done", result="sent")
