@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from agentlanes.lanes.chat_model import LaneChatModel
     from agentlanes.lanes.lane import Lane
     from agentlanes.latency.record import StepRecord
-    from agentlanes.nodes.parts import Judge, Judgement, Limits, Parts
+    from agentlanes.nodes.parts import Judge, Judgement, Limits, Parts, VerifyPolicy
     from agentlanes.router import Router, load_router
     from agentlanes.runtime import run_sync
+    from agentlanes.speculation.admission import Admission
     from agentlanes.speculation.effects import Effect, effect
     from agentlanes.speculation.exchange import Case
     from agentlanes.speculation.ledger import Ledger, MemoryLedger
+    from agentlanes.speculation.session import Session
     from agentlanes.state import AgentState
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Admission": "speculation.admission",
     "AgentLanesError": "errors",
     "AgentState": "state",
     "Case": "speculation.exchange",
@@ -41,8 +44,10 @@ _HOME = {
     "Parts": "nodes.parts",
     "Router": "router",
     "Secret": "config",
+    "Session": "speculation.session",
     "Settings": "config",
     "StepRecord": "latency.record",
+    "VerifyPolicy": "nodes.parts",
     "assemble": "graph",
     "build_agent": "graph",
     "build_parts": "graph",
@@ -52,6 +57,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Admission",
     "AgentLanesError",
     "AgentState",
     "Case",
@@ -67,8 +73,10 @@ __all__ = [
     "Parts",
     "Router",
     "Secret",
+    "Session",
     "Settings",
     "StepRecord",
+    "VerifyPolicy",
     "assemble",
     "build_agent",
     "build_parts",

@@ -57,6 +57,8 @@ class Settings:
         runs_dir: `AGENTLANES_RUNS`, where `agentlanes run` writes its records.
         offline: `AGENTLANES_OFFLINE=1`: never open a connection for weights or data.
         langsmith_tracing: `LANGSMITH_TRACING` is on.
+        ledger: `AGENTLANES_LEDGER`, a path or URL, which may hold a password; by default
+            `.agentlanes/ledger.db`.
         hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
         act_model: `AGENTLANES_ACT_MODEL`, the act lane's model name.
         act_url: `AGENTLANES_ACT_URL`, the act lane's endpoint.
@@ -75,6 +77,7 @@ class Settings:
     runs_dir: Path = Path(".agentlanes/runs")
     offline: bool = False
     langsmith_tracing: bool = False
+    ledger: Secret = field(default_factory=lambda: Secret(_LEDGER))
     hf_token: Secret | None = None
     act_model: str | None = None
     act_url: str | None = None
@@ -101,6 +104,7 @@ class Settings:
             runs_dir=Path(env.get("AGENTLANES_RUNS") or ".agentlanes/runs"),
             offline=_truthy(env.get("AGENTLANES_OFFLINE")),
             langsmith_tracing=_truthy(env.get("LANGSMITH_TRACING")),
+            ledger=_secret(env, "AGENTLANES_LEDGER") or Secret(_LEDGER),
             hf_token=_secret(env, "HF_TOKEN"),
             act_model=env.get("AGENTLANES_ACT_MODEL") or None,
             act_url=env.get("AGENTLANES_ACT_URL") or None,
@@ -110,6 +114,9 @@ class Settings:
             reason_key=_secret(env, "AGENTLANES_REASON_KEY"),
             tiktoken_cache_dir=_tiktoken_cache(env),
         )
+
+
+_LEDGER = ".agentlanes/ledger.db"
 
 
 def _default_cache() -> Path:

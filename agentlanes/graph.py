@@ -11,14 +11,16 @@ run ahead waits in `effects` for its approval; `deliver` writes the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from agentlanes.config import Settings
 from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane, LaneRole
 from agentlanes.nodes import (
@@ -31,13 +33,26 @@ from agentlanes.nodes import (
     route_node,
     settle_node,
 )
-from agentlanes.nodes.judge import MatchJudge, ModelJudge
-from agentlanes.nodes.parts import Check, Judge, Limits, Parts, Planning, Verify
-from agentlanes.nodes.tooling import bind_tools
+from agentlanes.nodes.custody import Custodies
+from agentlanes.nodes.judge import MatchJudge, ModeJudge, ModelJudge
+from agentlanes.nodes.parts import (
+    Approval,
+    Check,
+    Deliver,
+    Judge,
+    Limits,
+    Parts,
+    Planning,
+    Verify,
+    VerifyPolicy,
+)
+from agentlanes.nodes.tooling import RUNS_AHEAD, BoundTool, bind_tools
 from agentlanes.router import Router, load_router
+from agentlanes.speculation.admission import Admission
+from agentlanes.speculation.effects import EffectClass
 from agentlanes.speculation.exchange import Exchanges
-from agentlanes.speculation.ledger import Ledger, MemoryLedger
-from agentlanes.state import AgentInput, AgentOutput, AgentState
+from agentlanes.speculation.ledger import Ledger
+from agentlanes.state import AgentInput, AgentOutput, AgentState, ProposalDict
 
 __all__ = ["assemble", "build_agent", "build_parts"]
 
@@ -95,7 +110,8 @@ def build_parts(
     reason: Lane | BaseChatModel,
     tools: Sequence[BaseTool | Callable[..., Any]] = (),
     *,
-    verify: Verify = "approve",
+    verify: Verify | VerifyPolicy = "approve",
+    runs_ahead: Collection[EffectClass] = tuple(sorted(RUNS_AHEAD)),
     planning: Planning = "auto",
     run_ahead: int = _DEFAULT.run_ahead,
     max_window: int = _DEFAULT.max_window,
@@ -106,7 +122,10 @@ def build_parts(
     checks: Sequence[Check] = (),
     judge: Judge | None = None,
     router: Router | None = None,
-    ledger: Ledger | None = None,
+    ledger: Ledger | str | Path | None = None,
+    admission: Admission | bool = True,
+    approval: Mapping[str, Literal["always", "never"]] | Approval | None = None,
+    deliver: Deliver = "verified",
     profile: str | None = None,
     system_prompt: str | None = None,
 ) -> Parts:
@@ -118,7 +137,10 @@ def build_parts(
         tools: The tools.
         verify: `"approve"`: every call has a verdict; the run equals the one that waits for all
             of them. `"match"`: a call commits only if the reason lane would make the same.
-            `"skip"`: `pure` and `read` calls go unverified, and are reported so.
+            `"skip"`: calls that may run ahead go unverified, and are reported so. A
+            `VerifyPolicy` chooses by tool and by workload profile.
+        runs_ahead: Effect classes that may run ahead of their verdicts. Add `"reversible"` for
+            tools that declare an `undo`.
         planning: Whether turns begin with a plan that is validated once: `"always"`,
             `"never"`, or `"auto"`: when a tool in reach waits for verdicts, or the router takes
             the request for a multi-step one.
@@ -132,7 +154,15 @@ def build_parts(
         checks: Refutations by code, asked before the reason lane.
         judge: Gives the verdicts, instead of the one `verify` chooses.
         router: Scores steps; the built-in one by default.
-        ledger: Where effects are recorded; in this process by default.
+        ledger: Where effects are recorded: a ledger, a path, or a URL (`sqlite:///...`,
+            `postgresql://...`). By default `AGENTLANES_LEDGER`, else `.agentlanes/ledger.db`,
+            for runs whose checkpoints outlive the process, and this process for all others.
+        admission: Decides whether running ahead pays, from what was accepted so far; yours, to
+            look at it or to share it, or `False` to run ahead always.
+        approval: Which calls wait for a person, by effect class or tool name, or a function of
+            the proposal. The run then stops at a LangGraph `interrupt` before each of them.
+        deliver: `"provisional"` writes the answer while the last verdicts are out, marked, and
+            confirms or retracts it (see `docs/running.md`).
         profile: Workload profile of every step, instead of the router's.
         system_prompt: Your own instructions, put before the library's.
 
@@ -144,14 +174,18 @@ def build_parts(
     if run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
         raise ConfigError("run_ahead and max_corrections start at 0, max_window and max_steps at 1")
     act_model, reason_model = _model(act, "act"), _model(reason, "reason")
-    bound = bind_tools(tools, timeout_s=tool_timeout_s, max_chars=max_result_chars)
+    bound = bind_tools(
+        tools, timeout_s=tool_timeout_s, max_chars=max_result_chars, runs_ahead=runs_ahead
+    )
     plain = [tool.tool for tool in bound.values()]
-    if judge is None and verify == "match":
+    policy = VerifyPolicy(default=verify) if isinstance(verify, str) else verify
+    if judge is None:
         own = reason_model.bind_tools(plain) if plain else reason_model
-        judge = MatchJudge(model=own, system_prompt=system_prompt)
-    elif judge is None:
         listing = [tool.listing() for tool in bound.values()]
-        judge = ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt)
+        judge = ModeJudge(
+            approve=ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt),
+            match=MatchJudge(model=own, system_prompt=system_prompt),
+        )
     return Parts(
         act=act_model,
         drafter=act_model.bind_tools(plain) if plain else act_model,
@@ -159,7 +193,10 @@ def build_parts(
         judge=judge,
         tools=bound,
         router=router or load_router(),
-        ledger=ledger or MemoryLedger(),
+        custodies=Custodies(_ledger(ledger), lambda: _open(Settings.from_env().ledger.reveal())),
+        admission=Admission() if admission is True else admission or None,
+        approval=_approval(approval, bound),
+        deliver=deliver,
         exchanges=Exchanges(),
         limits=Limits(
             run_ahead=run_ahead,
@@ -167,7 +204,7 @@ def build_parts(
             max_corrections=max_corrections,
             max_steps=max_steps,
         ),
-        verify=verify,
+        verify=policy,
         planning=planning,
         checks=tuple(checks),
         profile=profile,
@@ -185,7 +222,7 @@ def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutp
     graph.add_node("effects", effects_node(parts))
     graph.add_node("deliver", deliver_node(parts))
     graph.add_edge(START, "route")
-    graph.add_conditional_edges("route", branches, ["act", "reason"])
+    graph.add_conditional_edges("route", branches, ["act", "reason", "effects"])
     graph.add_edge("act", "settle")
     graph.add_edge("reason", "settle")
     graph.add_conditional_edges(
@@ -203,3 +240,34 @@ def _model(lane: Lane | BaseChatModel, role: LaneRole) -> BaseChatModel:
         raise ConfigError(f"the {role} lane is a Lane or a chat model, not {type(lane).__name__}")
     model: BaseChatModel = lane.chat_model(role)
     return model
+
+
+def _ledger(given: Ledger | str | Path | None) -> Ledger | None:
+    return _open(given) if isinstance(given, str | Path) else given
+
+
+def _open(where: str | Path) -> Ledger:
+    # Loaded when it is needed: most runs have nothing to record.
+    from agentlanes.speculation.ledger.opening import open_ledger
+
+    return open_ledger(where)
+
+
+def _approval(
+    given: Mapping[str, Literal["always", "never"]] | Approval | None,
+    tools: Mapping[str, BoundTool],
+) -> Approval | None:
+    if given is None or not isinstance(given, Mapping):
+        return given
+    policy = dict(given)
+    unknown = policy.keys() - tools.keys() - set(get_args(EffectClass))
+    if unknown or not set(policy.values()) <= {"always", "never"}:
+        raise ConfigError(
+            f"approval maps effect classes and tool names to 'always' or 'never', not {policy!r}"
+        )
+
+    def asks(proposal: ProposalDict) -> bool:
+        by_class = policy.get(proposal["effect"], "never")
+        return policy.get(proposal["tool"], by_class) == "always"
+
+    return asks

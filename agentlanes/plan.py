@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from agentlanes.state import PlanDict, PlanStep, VerdictDict
 
@@ -112,23 +112,32 @@ def canonical(args: Mapping[str, Any]) -> str:
     return json.dumps(args, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
-def binding(tool: str, args: Mapping[str, Any], plan_version: int | None) -> str:
+def binding(
+    tool: str,
+    args: Mapping[str, Any],
+    plan_version: int | None,
+    steps: Sequence[PlanStep] = (),
+) -> str:
     """Hash that binds a verdict to what it was given for.
 
-    A verdict for one (tool, canonical arguments, plan version) is no approval of any other.
+    A verdict for one (tool, canonical arguments, plan version) is no approval of any other; nor
+    is one for a plan with other steps.
     """
-    text = f"{tool}\0{canonical(args)}\0{plan_version}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    text = f"{tool}\0{canonical(args)}\0{plan_version}\0{canonical({'steps': list(steps)})}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def approve(by: str, reason: str = "") -> VerdictDict:
+Judging = Literal["reason", "plan", "code", "skip", "person"]
+
+
+def approve(by: Judging, reason: str = "") -> VerdictDict:
     """Make an approving verdict."""
-    return VerdictDict(status="approve", by=by, reason=reason, suggestion=None)  # type: ignore[typeddict-item]
+    return VerdictDict(status="approve", by=by, reason=reason, suggestion=None, binding="")
 
 
-def reject(by: str, reason: str, suggestion: dict[str, Any] | None = None) -> VerdictDict:
+def reject(by: Judging, reason: str, suggestion: dict[str, Any] | None = None) -> VerdictDict:
     """Make a rejecting verdict."""
-    return VerdictDict(status="reject", by=by, reason=reason, suggestion=suggestion)  # type: ignore[typeddict-item]
+    return VerdictDict(status="reject", by=by, reason=reason, suggestion=suggestion, binding="")
 
 
 def read_verdict(reply: Mapping[str, Any]) -> VerdictDict:
@@ -139,6 +148,7 @@ def read_verdict(reply: Mapping[str, Any]) -> VerdictDict:
         by="reason",
         reason=str(reply.get("reason") or ""),
         suggestion=dict(suggestion) if isinstance(suggestion, Mapping) else None,
+        binding="",
     )
 
 

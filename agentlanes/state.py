@@ -19,6 +19,7 @@ __all__ = [
     "AgentState",
     "CommittedCall",
     "Correction",
+    "EarlyAnswer",
     "Judged",
     "PlanDict",
     "PlanStep",
@@ -81,19 +82,45 @@ class VerdictDict(TypedDict):
     Attributes:
         status: `approve`; `reject`; `unknown` (a reply that could not be read: no approval);
             `unavailable` (the lane failed).
-        by: `reason`, `plan`, `code` or `skip`.
+        by: `reason`, `plan`, `code`, `skip` or `person`.
         reason: Why, in words.
         suggestion: The call the reason lane would make instead.
+        binding: Hash of what it was given for (`agentlanes.plan.binding`); it is a verdict on
+            nothing else.
     """
 
     status: Literal["approve", "reject", "unknown", "unavailable"]
-    by: Literal["reason", "plan", "code", "skip"]
+    by: Literal["reason", "plan", "code", "skip", "person"]
     reason: str
     suggestion: dict[str, Any] | None
+    binding: str
 
 
 class ProposalDict(TypedDict):
-    """Something the act lane wants: a call, a plan, or to finish."""
+    """Something the act lane wants: a call, a plan, or to finish.
+
+    Attributes:
+        index: Its place in the window, from 0.
+        kind: What it is.
+        tool: Name of the tool.
+        args: The call's arguments.
+        text: The answer that `finish` drafts.
+        steps: The plan's steps.
+        effect: The tool's effect class.
+        fenced: It must not run before its verdict: it ends the window.
+        plan_step: The step of the plan in force that it is, from 0.
+        plan_version: The plan version it was proposed under; 0 while that has no verdict.
+        rides_on: Index of the plan whose verdict is its verdict.
+        whole: The reply that holds it is complete. A reply may fail after some of its calls have
+            been started.
+        key: Ledger key of a `reversible` call that ran ahead.
+        result: What the tool gave.
+        failed: Whether the tool raised.
+        verdict: The verdict it has when the act branch ends.
+        proposed_at: Loop time; so are `started_at` and `ended_at`.
+        waited_s: Seconds it waited for earlier verdicts before it started.
+        draft: Which of the window's drafts it came from; `None` when code issued it.
+    """
 
     index: int
     kind: Literal["call", "plan", "finish"]
@@ -104,7 +131,10 @@ class ProposalDict(TypedDict):
     effect: str
     fenced: bool
     plan_step: int | None
+    plan_version: int | None
     rides_on: int | None
+    whole: bool
+    key: str | None
     result: str | None
     failed: bool
     verdict: VerdictDict | None
@@ -121,20 +151,38 @@ class Proposed(TypedDict):
     Attributes:
         window: The window it belongs to.
         lost: The branch found no exchange: nothing was proposed.
+        forked: The run was taken up from a checkpoint that somebody forked or edited.
         failure: Key of the branch's failure.
         proposals: What was proposed, in order, with the results that came.
         drafts: Facts of the act lane's calls.
         planless: A plan was asked for and none could be read.
         closed_at: Loop time at the end.
+        answer: An answer that was streamed ahead of the verdicts.
     """
 
     window: int
     lost: bool
+    forked: bool
     failure: str | None
     proposals: list[ProposalDict]
     drafts: list[dict[str, Any]]
     planless: bool
     closed_at: float
+    answer: EarlyAnswer | None
+
+
+class EarlyAnswer(TypedDict):
+    """An answer written before the verdicts were in (`deliver="provisional"`).
+
+    Attributes:
+        text: The answer.
+        asked: Hash of the request it answers; it counts only for the same request.
+        facts: Facts of the lane call.
+    """
+
+    text: str
+    asked: str
+    facts: dict[str, Any]
 
 
 class Judged(TypedDict):
@@ -142,6 +190,7 @@ class Judged(TypedDict):
 
     window: int
     lost: bool
+    forked: bool
     failure: str | None
     verdicts: dict[str, VerdictDict]
     calls: list[dict[str, Any]]
@@ -188,13 +237,16 @@ class RunInfo(TypedDict):
     """What is counted in a run, one run a user turn.
 
     Attributes:
-        uid: Random, made before any effect; the ledger's key starts with it.
+        uid: Random, made before any effect; the ledger's keys start with it. A run that goes on
+            from a forked or edited checkpoint gets a new one.
         turn: Id of the user message that began it.
         windows: Windows opened.
         corrections: Rejections since the last commit.
         fenced: Fenced calls so far: the next one's ordinal in the ledger.
         failure: Id of a lane failure that the next `route` raises.
         unverified: Calls committed without a verdict.
+        crash_safe: Whether a crash in the middle of an effect can be recovered from: there is a
+            checkpointer and the ledger outlives the process.
     """
 
     uid: str
@@ -204,6 +256,7 @@ class RunInfo(TypedDict):
     fenced: int
     failure: str | None
     unverified: int
+    crash_safe: bool
 
 
 class AgentInput(TypedDict):
@@ -221,6 +274,7 @@ class AgentOutput(TypedDict):
         committed: The calls of this user turn, in order.
         steps: The step records of this user turn.
         plan: The last plan version, if any.
+        run: What was counted: calls that went unverified, whether effects were crash-safe.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -228,12 +282,12 @@ class AgentOutput(TypedDict):
     committed: list[CommittedCall]
     steps: list[StepRecord]
     plan: PlanDict | None
+    run: RunInfo
 
 
 class AgentState(AgentOutput):
     """Everything the state machine carries from node to node."""
 
-    run: RunInfo
     route: Route
     window: Window
     proposed: Proposed | None
@@ -242,3 +296,4 @@ class AgentState(AgentOutput):
     carry: list[dict[str, Any]] | None
     brief: str | None
     draft_answer: str | None
+    early_answer: EarlyAnswer | None

@@ -6,6 +6,7 @@ the same whether the run ran ahead or waited for every verdict.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "call_messages",
     "deliver_prompt",
     "draft_prompt",
+    "fingerprint",
     "judge_prompt",
     "plan_prompt",
     "words_prompt",
@@ -166,6 +168,12 @@ def deliver_prompt(
     if draft:
         tail.append(f"{_DRAFT}\n{draft}")
     return _prompt(system, DELIVER_SYSTEM, spoken, tail)
+
+
+def fingerprint(messages: Sequence[BaseMessage]) -> str:
+    """Hash what a request says, without the ids of its messages."""
+    said = [(m.type, m.content, getattr(m, "tool_calls", None)) for m in messages]
+    return hashlib.sha256(_json(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _prompt(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    message_chunk_to_message,
+)
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
+from agentlanes.errors import LaneError
 from agentlanes.lanes.lane import LaneRole
+from agentlanes.lanes.strict_json import strict_object
 from agentlanes.lanes.structured import ask_structured
 from agentlanes.latency.langsmith import TracedCall
 from agentlanes.latency.record import lane_times
 
-__all__ = ["LaneReply", "ask", "ask_for", "lane_config"]
+__all__ = ["LaneReply", "ask", "ask_for", "ask_streaming", "lane_config"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,83 @@ async def ask(
     return LaneReply(
         message=message, value=None, started=started, ended=ended, model_run=call.run_id
     )
+
+
+async def ask_streaming(
+    model: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    config: RunnableConfig,
+    on_call: Callable[[str, dict[str, Any]], bool],
+) -> LaneReply:
+    """Ask for a message, and hear of its tool calls as soon as their arguments are complete.
+
+    A call is complete when the next one begins; the last one is only when the message is. A
+    reply that breaks off before `on_call` has used anything of it is asked for again.
+
+    Args:
+        model: The lane.
+        messages: The request.
+        config: The call's config.
+        on_call: Takes a call's tool and arguments; says whether anything of the reply was used.
+
+    Raises:
+        LaneError: From the lane's own client; other chat models raise what they raise.
+    """
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    listener = _CallListener(on_call)
+    chunks: list[AIMessageChunk] = []
+    with TracedCall(config) as call:
+        try:
+            async for chunk in model.astream(list(messages), call.config):
+                if not isinstance(chunk, AIMessageChunk):  # the model does not stream
+                    message: AIMessage = chunk
+                    break
+                chunks.append(chunk)
+                listener.feed(chunk)
+            else:
+                merged = add_ai_message_chunks(chunks[0], *chunks[1:])
+                message = cast("AIMessage", message_chunk_to_message(merged))
+        except LaneError:
+            if listener.used or not chunks:
+                raise
+            message = await model.ainvoke(list(messages), call.config)
+    return LaneReply(
+        message=message, value=None, started=started, ended=clock(), model_run=call.run_id
+    )
+
+
+class _CallListener:
+    """Hears of tool calls in a stream whose arguments are complete."""
+
+    def __init__(self, on_call: Callable[[str, dict[str, Any]], bool]) -> None:
+        self._on_call = on_call
+        self._index: int | None = None
+        self._name, self._args = "", ""
+        self._broken = False
+        self.used = False
+
+    def feed(self, chunk: AIMessageChunk) -> None:
+        for piece in chunk.tool_call_chunks:
+            index = piece.get("index")
+            if not isinstance(index, int):
+                self._broken = True  # nothing tells its pieces apart: wait for the whole
+            if self._broken:
+                return
+            if self._index is not None and index != self._index:
+                self._complete()
+            if index != self._index:
+                self._index, self._name, self._args = index, "", ""
+            self._name += piece.get("name") or ""
+            self._args += piece.get("args") or ""
+
+    def _complete(self) -> None:
+        try:
+            args = strict_object(self._args)
+        except ValueError:
+            self._broken = True
+            return
+        self.used = self._on_call(self._name, args) or self.used
 
 
 async def ask_for(

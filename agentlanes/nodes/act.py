@@ -11,16 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig, patch_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agentlanes.nodes.calls import run_calls
+from agentlanes.errors import RunError
+from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
+from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
+from agentlanes.nodes.undo import take_back
 from agentlanes.nodes.window import ActContext, ActState, nothing_proposed
+from agentlanes.speculation.exchange import Exchange
 from agentlanes.state import AgentState, Proposed
 
 __all__ = ["act_node", "build_act_graph"]
@@ -37,7 +43,10 @@ def build_act_graph(parts: Parts) -> Any:
     async def calls(
         state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
     ) -> dict[str, Any]:
-        return await run_calls(parts, state, runtime.context, config)
+        context = runtime.context
+        burst = context.burst or Burst(parts, state, context, config, draft=state["draft"])
+        context.burst = None
+        return await burst.finish(state["pending"])
 
     graph = StateGraph(ActState, context_schema=ActContext)
     graph.add_node("draft", cast("Node", draft))
@@ -59,12 +68,16 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
         state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
         window, run = state["window"], state["run"]
+        custody = await parts.custodies.of(config, runtime)
         exchange = parts.exchanges.get(run["uid"], window["id"])
-        if exchange is None:
-            return {"proposed": nothing_proposed(window["id"], lost=True)}
+        if exchange is None or custody.forked:
+            return {"proposed": nothing_proposed(window["id"], lost=True, forked=custody.forked)}
+        custody.fresh = False
         context = ActContext(
             exchange=exchange,
+            run=run["uid"],
             window=window["id"],
+            custody=custody,
             route=state["route"],
             run_ahead=window["run_ahead"],
             correction=state.get("correction"),
@@ -74,19 +87,24 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             planless=False,
             leftover=[],
             emit=runtime.stream_writer,
+            new_burst=lambda at, under, draft: Burst(parts, at, context, under, draft=draft),
         )
         failure = await _run(parts, subgraph, _start(state), context, config)
+        if context.answering and context.answer is None:
+            context.emit(answer_event("retracted"))
         for case in exchange.cases:
             case.proposal["verdict"] = exchange.verdicts.get(case.proposal["index"])
         return {
             "proposed": Proposed(
                 window=window["id"],
                 lost=False,
+                forked=False,
                 failure=failure,
                 proposals=[case.proposal for case in exchange.cases],
                 drafts=context.drafts,
                 planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
+                answer=context.answer,
             ),
             "carry": context.leftover or None,
         }
@@ -110,11 +128,22 @@ async def _run(
     }
     work = asyncio.create_task(subgraph.ainvoke(start, child, context=context))
     stop = asyncio.create_task(exchange.until(lambda: exchange.rejected is not None))
+    whole = False
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        failed = work.done() and not work.cancelled() and work.exception() is not None
+        await _end(work, stop)
+        if not failed:
+            await _let_earlier_end(exchange)
+        whole = True
     finally:
-        await _end(work, stop, *exchange.running)
+        await _end(work, stop, *exchange.running.values())
         exchange.close()
+        if not whole and any(case.proposal["key"] for case in exchange.cases):
+            # The run itself is being cancelled: no window will settle what ran ahead in this one.
+            # An undo that fails stays in the ledger and is tried again when the run resumes.
+            with suppress(RunError):
+                await take_back(parts, context.run, context.custody)
     if work.cancelled() or (error := work.exception()) is None:
         return None
     if not isinstance(error, Exception):
@@ -122,6 +151,29 @@ async def _run(
     key = uuid.uuid4().hex
     parts.exchanges.keep_failure(key, error)
     return key
+
+
+async def _let_earlier_end(exchange: Exchange) -> None:
+    """Cancel the calls that are discarded and await those before them: they still count."""
+    while True:
+        limit = exchange.rejected
+        for index, task in exchange.running.items():
+            if limit is not None and index >= limit:
+                task.cancel()
+        rest = [
+            task
+            for index, task in exchange.running.items()
+            if not task.done() and (limit is None or index < limit)
+        ]
+        if not rest:
+            return
+        lower = asyncio.create_task(exchange.until(partial(_moved, exchange, limit)))
+        await asyncio.wait({*rest, lower}, return_when=asyncio.FIRST_COMPLETED)
+        await _end(lower)
+
+
+def _moved(exchange: Exchange, limit: int | None) -> bool:
+    return exchange.rejected != limit
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Proposing drafted calls, and running those that may run ahead."""
+"""Proposing drafted calls, and starting those that may run ahead."""
 
 from __future__ import annotations
 
@@ -8,102 +8,206 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
 
 from agentlanes.context.prompts import call_messages
+from agentlanes.errors import MalformedReply
+from agentlanes.nodes.ahead import run_ahead
 from agentlanes.nodes.drafting import new_proposal
-from agentlanes.nodes.events import announce, tool_event
+from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
-from agentlanes.state import ProposalDict
+from agentlanes.state import PlanDict, ProposalDict
 
-__all__ = ["run_calls"]
+__all__ = ["Burst", "count_calls"]
 
 
-async def run_calls(
-    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig
-) -> dict[str, Any]:
-    """Propose the pending calls in order, run the safe ones together, stop at a fence."""
-    pending, plan, at = state["pending"], state["plan"], state["at"]
-    running: list[ProposalDict] = []
-    work: list[asyncio.Task[None]] = []
-    done = False
-    for place, drafted in enumerate(pending):
-        room = parts.limits.max_window - _calls(context.exchange)
-        if room <= 0:
-            done = True
-            context.leftover.extend(pending[place:])
-            break
-        proposal = _propose(parts, state, context, drafted, at, running)
+class Burst:
+    """The calls of one reply: proposed in order, the safe ones run together, a fence ends them.
+
+    Calls may be added while their reply is still coming in; they count only once it is whole.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        state: ActState,
+        context: ActContext,
+        config: RunnableConfig,
+        *,
+        draft: int | None,
+    ) -> None:
+        self._parts, self._state, self._context, self._config = parts, state, context, config
+        self._draft = draft
+        self._made: list[ProposalDict] = []
+        self._work: list[asyncio.Task[None]] = []
+        self._at = state["at"]
+        self._done = self._refused = False
+
+    @property
+    def taken(self) -> int:
+        """How many calls of the reply were proposed."""
+        return len(self._made)
+
+    def add(self, drafted: dict[str, Any], *, whole: bool = True) -> None:
+        """Propose the reply's next call, unless the burst has ended, and start it if it may."""
+        if self._done:
+            return
+        exchange = self._context.exchange
+        room = self._parts.limits.max_window - _calls(exchange)
+        proposal = self._propose(drafted, whole) if room > 0 else None
         if proposal is None:
-            done = True
-            context.leftover.extend(pending[place:])
-            break
-        at += proposal["plan_step"] is not None
-        running.append(proposal)
-        verdict = context.exchange.verdict(proposal["index"])
-        if proposal["fenced"] or (verdict is not None and verdict["status"] == "reject"):
-            done = True
-            if proposal["fenced"]:
-                context.leftover.extend(pending[place + 1 :])
-            break
-        task = asyncio.create_task(_run_ahead(parts, context, proposal, config))
-        context.exchange.running.add(task)
-        work.append(task)
-    try:
-        await asyncio.gather(*work)
-    finally:
-        context.exchange.running.difference_update(t for t in work if t.done())
-    return _after(state, plan, at, running, done)
+            self._done = True
+            return
+        self._at += proposal["plan_step"] is not None
+        self._made.append(proposal)
+        verdict = exchange.verdict(proposal["index"])
+        self._refused = verdict is not None and verdict["status"] == "reject"
+        self._done = self._refused or proposal["fenced"]
+        if not self._done:
+            work = run_ahead(self._parts, self._context, proposal, self._config)
+            task = asyncio.create_task(work)
+            exchange.running[proposal["index"]] = task
+            self._work.append(task)
+
+    async def finish(self, drafted: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Add what is left of the reply, await what runs, and give the state after it.
+
+        Args:
+            drafted: All calls of the reply; those that were added before are its first ones.
+
+        Raises:
+            MalformedReply: The whole reply does not begin with the calls that were added.
+        """
+        for proposal, call in zip(self._made, drafted, strict=False):
+            if (proposal["tool"], proposal["args"]) != (call["tool"], call["args"]):
+                raise MalformedReply(f"the stream gave two versions of a {call['tool']!r} call")
+            proposal["whole"] = True
+        for call in drafted[self.taken :]:
+            self.add(call)
+        if not self._refused:
+            self._context.leftover.extend(drafted[self.taken :])
+        if self._work:
+            # Cancelling the draft must not cancel calls that still count: the act node ends them.
+            await asyncio.wait(self._work)
+        for task in self._work:
+            task.result()
+        return self._after()
+
+    def _propose(self, drafted: dict[str, Any], whole: bool) -> ProposalDict | None:
+        """Put a call before the reason branch; `None` when this window has nobody to judge it."""
+        parts, state, context = self._parts, self._state, self._context
+        exchange, plan, at = context.exchange, state["plan"], self._at
+        tool, args = parts.tools.get(drafted["tool"]), drafted["args"]
+        step = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
+        fenced = tool is not None and not (tool.runs_ahead and self._may_go(tool, args))
+        mode = parts.mode(tool, context.route["profile"])
+        follows = (
+            step
+            and plan is not None
+            and mode != "match"
+            and authorises(parts, plan, at, args, fenced=fenced)
+        )
+        proposal = new_proposal(
+            context,
+            kind="call",
+            tool=drafted["tool"],
+            args=args,
+            effect=tool.effect.effect_class if tool else "",
+            fenced=fenced,
+            plan_step=at if step else None,
+            plan_version=plan["version"] if plan else None,
+            rides_on=state["riding"] if follows else None,
+            draft=self._draft,
+            whole=whole,
+        )
+        case = Case(
+            proposal=proposal,
+            transcript=state["transcript"],
+            together=tuple(self._made),
+            mode=mode,
+        )
+        refusal = _refuse(parts, case)
+        skips = mode == "skip" and not fenced
+        if not exchange.judging and not follows and not skips and refusal is None:
+            return None
+        exchange.propose(case)
+        if refusal is not None:
+            exchange.decide(proposal["index"], reject("code", refusal))
+        elif follows and state["riding"] is None:
+            exchange.decide(proposal["index"], approve("plan"))
+        elif skips and not follows:
+            exchange.decide(proposal["index"], approve("skip"))
+        announce(context, proposal)
+        return proposal
+
+    def _may_go(self, tool: BoundTool, args: dict[str, Any]) -> bool:
+        """Keep a read from carrying out what untrusted output told the lane to carry out."""
+        return tool.effect.allows(args) or not _tainted(self._parts, self._state["transcript"])
+
+    def _after(self) -> dict[str, Any]:
+        state, plan, done = self._state, self._state["plan"], self._done
+        transcript, results = list(state["transcript"]), list(state["results"])
+        number = count_calls(transcript)
+        for proposal in self._made:
+            if proposal["result"] is None:
+                done = True
+                break
+            transcript += call_messages(
+                number,
+                proposal["tool"],
+                proposal["args"],
+                proposal["result"],
+                failed=proposal["failed"],
+            )
+            number += 1
+            if proposal["plan_step"] is None or proposal["failed"]:
+                plan = None  # a deviation or a failure ends the plan's version
+            results.append(proposal["result"])
+        return {
+            "transcript": transcript,
+            "results": results,
+            "plan": plan,
+            "at": self._at,
+            "riding": state["riding"] if plan is not None else None,
+            "pending": [],
+            "draft": None,
+            "done": done,
+        }
 
 
-def _propose(
-    parts: Parts,
-    state: ActState,
-    context: ActContext,
-    drafted: dict[str, Any],
-    at: int,
-    together: Sequence[ProposalDict],
-) -> ProposalDict | None:
-    """Put a call before the reason branch; `None` when this window has nobody to judge it."""
-    exchange, plan = context.exchange, state["plan"]
-    tool = parts.tools.get(drafted["tool"])
-    args = drafted["args"]
-    step = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
-    # The plan's verdict covers what the plan fixed; an argument it left open has not been seen.
-    follows = step and plan is not None and args.keys() <= plan["steps"][at]["args"].keys()
-    proposal = new_proposal(
-        context,
-        kind="call",
-        tool=drafted["tool"],
-        args=args,
-        effect=tool.effect.effect_class if tool else "",
-        fenced=tool is not None and not tool.runs_ahead,
-        plan_step=at if step else None,
-        rides_on=state["riding"] if follows else None,
-        draft=state["draft"],
+def authorises(
+    parts: Parts, plan: PlanDict, at: int, args: dict[str, Any], *, fenced: bool
+) -> bool:
+    """Say whether an approved plan's verdict covers a call that conforms to its step `at`.
+
+    It covers what the plan fixed: an argument it left open has not been seen by anybody. A fenced
+    call may depend on earlier results only where their tools are trusted.
+    """
+    fixed = plan["steps"][at]["args"]
+    if not args.keys() <= fixed.keys():
+        return False
+    if not fenced:
+        return True
+    sources = [
+        value["$step"] for value in fixed.values() if isinstance(value, dict) and "$step" in value
+    ]
+    return all(_trusted(parts, plan["steps"][number - 1]["tool"]) for number in sources)
+
+
+def _trusted(parts: Parts, name: str) -> bool:
+    tool = parts.tools.get(name)
+    return tool is not None and tool.effect.trusted
+
+
+def _tainted(parts: Parts, transcript: Sequence[BaseMessage]) -> bool:
+    """Say whether the lane has seen output that nobody vouches for."""
+    return any(
+        isinstance(message, ToolMessage) and not _trusted(parts, str(message.name))
+        for message in transcript
     )
-    case = Case(
-        proposal=proposal,
-        transcript=state["transcript"],
-        together=tuple(together),
-        plan_version=plan["version"] if plan else None,
-    )
-    refusal = _refuse(parts, case)
-    skips = parts.verify == "skip" and tool is not None and tool.runs_ahead
-    if not exchange.judging and not follows and not skips and refusal is None:
-        return None
-    exchange.propose(case)
-    if refusal is not None:
-        exchange.decide(proposal["index"], reject("code", refusal))
-    elif follows and state["riding"] is None:
-        exchange.decide(proposal["index"], approve("plan"))
-    elif skips and not exchange.judging:
-        exchange.decide(proposal["index"], approve("skip"))
-    announce(context, proposal)
-    return proposal
 
 
 def _refuse(parts: Parts, case: Case) -> str | None:
@@ -116,65 +220,6 @@ def _refuse(parts: Parts, case: Case) -> str | None:
     if wrong is not None:
         return f"the arguments do not fit the tool's schema: {wrong}"
     return next((said for check in parts.checks if (said := check(case))), None)
-
-
-async def _run_ahead(
-    parts: Parts, context: ActContext, proposal: ProposalDict, config: RunnableConfig
-) -> None:
-    """Run a safe call as soon as few enough proposals before it are unverified."""
-    clock = asyncio.get_running_loop().time
-    exchange, index = context.exchange, proposal["index"]
-    ready = clock()
-    await exchange.until(lambda: exchange.unverified(index) <= context.run_ahead)
-    if exchange.rejected is not None:
-        return
-    started = clock()
-    proposal["started_at"], proposal["waited_s"] = started, started - ready
-    context.emit(tool_event(context.window, index, "started", ahead=True))
-    try:
-        given = await parts.tools[proposal["tool"]].run(proposal["args"], config, f"ahead_{index}")
-    except GraphBubbleUp:
-        given = None
-    proposal["ended_at"] = clock()
-    if given is None or given.command is not None:
-        # It interrupts or commands the graph: that is for `effects`, after the verdict.
-        proposal["fenced"] = True
-        return
-    proposal["result"], proposal["failed"] = given.text, given.failed
-    context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
-
-
-def _after(
-    state: ActState, plan: Any, at: int, running: Sequence[ProposalDict], done: bool
-) -> dict[str, Any]:
-    transcript = list(state["transcript"])
-    results = list(state["results"])
-    number = count_calls(transcript)
-    for proposal in running:
-        if proposal["result"] is None:
-            done = True
-            break
-        transcript += call_messages(
-            number,
-            proposal["tool"],
-            proposal["args"],
-            proposal["result"],
-            failed=proposal["failed"],
-        )
-        number += 1
-        if proposal["plan_step"] is None or proposal["failed"]:
-            plan = None  # a deviation or a failure ends the plan's version
-        results.append(proposal["result"])
-    return {
-        "transcript": transcript,
-        "results": results,
-        "plan": plan,
-        "at": at,
-        "riding": state["riding"] if plan is not None else None,
-        "pending": [],
-        "draft": None,
-        "done": done,
-    }
 
 
 def count_calls(transcript: Sequence[BaseMessage]) -> int:

@@ -8,8 +8,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from agentlanes.context.prompts import deliver_prompt
+from agentlanes.context.prompts import deliver_prompt, fingerprint
 from agentlanes.lanes.call import ask, lane_config
+from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
 from agentlanes.state import AgentState
@@ -26,16 +27,25 @@ def deliver_node(
         state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
         messages = deliver_prompt(parts.system_prompt, state["messages"], state.get("draft_answer"))
-        reply = await ask(parts.act, messages, lane_config(config, "act", "answer", "final"))
-        answer = str(reply.message.text) or state.get("draft_answer") or ""
-        facts = {**reply.facts("act")["record"], "node": "deliver"}
-        record = record_of(state, **facts, outcome="committed", wasted_ms=0.0)
-        final = AIMessage(
-            content=answer,
-            id=reply.message.id,
-            usage_metadata=reply.message.usage_metadata,
-            response_metadata=reply.message.response_metadata,
-        )
+        early = state.get("early_answer")
+        if early is not None and early["asked"] == fingerprint(messages):
+            # It was written while the verdicts were out, and they have confirmed it.
+            facts, final = early["facts"], AIMessage(content=early["text"])
+            runtime.stream_writer(answer_event("confirmed", early["text"]))
+        else:
+            if early is not None:
+                runtime.stream_writer(answer_event("retracted"))
+            reply = await ask(parts.act, messages, lane_config(config, "act", "answer", "final"))
+            facts = reply.facts("act")
+            final = AIMessage(
+                content=str(reply.message.text) or state.get("draft_answer") or "",
+                id=reply.message.id,
+                usage_metadata=reply.message.usage_metadata,
+                response_metadata=reply.message.response_metadata,
+            )
+        answer = str(final.content)
+        known = {**facts["record"], "node": "deliver"}
+        record = record_of(state, **known, outcome="committed", wasted_ms=0.0)
         return {
             "messages": [final],
             "answer": answer,
@@ -44,6 +54,7 @@ def deliver_node(
             "carry": None,
             "brief": None,
             "draft_answer": None,
+            "early_answer": None,
         }
 
     return deliver

@@ -8,17 +8,17 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from agentlanes.context.prompts import draft_prompt, plan_prompt
+from agentlanes.context.prompts import deliver_prompt, draft_prompt, fingerprint, plan_prompt
 from agentlanes.errors import MalformedReply
-from agentlanes.lanes.call import LaneReply, ask, ask_for, lane_config
-from agentlanes.nodes.events import announce
+from agentlanes.lanes.call import LaneReply, ask, ask_for, ask_streaming, lane_config
+from agentlanes.nodes.events import announce, answer_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
 from agentlanes.speculation.exchange import Case
-from agentlanes.state import PlanDict, PlanStep, ProposalDict
+from agentlanes.state import EarlyAnswer, PlanDict, PlanStep, ProposalDict, VerdictDict
 
-__all__ = ["issued_args", "new_proposal", "next_draft"]
+__all__ = ["fenced_again", "issued_args", "new_proposal", "next_draft"]
 
 
 async def next_draft(
@@ -26,14 +26,14 @@ async def next_draft(
 ) -> dict[str, Any]:
     """Give the update that holds the next calls, or that ends the window."""
     if state["first"] and context.carry and "finish" in context.carry[0]:
-        return _finish(parts, state, context, context.carry[0]["text"], None)
+        return await _finish(parts, state, context, config, context.carry[0]["text"], None)
     if state["first"] and context.carry:
         return {"pending": context.carry, "draft": None, "first": False}
     plan = state["plan"]
     if plan is None and state["first"] and context.route["plan"]:
         return await _draft_plan(parts, state, context, config)
     if plan is not None and state["at"] >= len(plan["steps"]):
-        return _finish(parts, state, context, "", None)
+        return await _finish(parts, state, context, config, "", None)
     if plan is not None:
         ready = _ready_steps(parts, plan, state)
         if ready:
@@ -64,8 +64,9 @@ async def _draft_plan(
         context.planless = True
         return await _draft_calls(parts, state, context, config)
     steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
-    proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(context, reply))
-    context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))
+    proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(parts, context, reply))
+    mode = parts.mode(None, context.route["profile"])
+    context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"], mode=mode))
     announce(context, proposal)
     plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
     return {"plan": plan, "at": 0, "riding": proposal["index"], "results": [], "first": False}
@@ -110,18 +111,31 @@ async def _draft_calls(
         brief=context.brief,
         step=plan["steps"][state["at"]] if plan is not None else None,
     )
-    config = lane_config(config, "act", "draft", "speculative")
-    reply = await ask(parts.drafter, messages, config)
-    draft = _keep(context, reply)
+    drafting = lane_config(config, "act", "draft", "speculative")
+    number = len(context.drafts)
+    burst = context.new_burst(state, config, number)
+
+    def on_call(tool: str, args: dict[str, Any]) -> bool:
+        burst.add({"tool": tool, "args": args, "text": ""}, whole=False)
+        return bool(burst.taken)
+
+    reply = await ask_streaming(parts.drafter, messages, drafting, on_call)
+    _keep(parts, context, reply)
     calls = reply.message.tool_calls
     if not calls:
-        return _finish(parts, state, context, str(reply.message.text), draft)
+        return await _finish(parts, state, context, config, str(reply.message.text), number)
     pending = [{"tool": c["name"], "args": c["args"], "text": ""} for c in calls]
-    return {"pending": pending, "draft": draft, "first": False}
+    context.burst = burst
+    return {"pending": pending, "draft": number, "first": False}
 
 
-def _finish(
-    parts: Parts, state: ActState, context: ActContext, text: str, draft: int | None
+async def _finish(
+    parts: Parts,
+    state: ActState,
+    context: ActContext,
+    config: RunnableConfig,
+    text: str,
+    draft: int | None,
 ) -> dict[str, Any]:
     """Propose to finish. A plan whose steps are all proposed has said so already."""
     plan = state["plan"]
@@ -129,27 +143,67 @@ def _finish(
     riding = state["riding"] if complete else None
     proposal = new_proposal(context, kind="finish", text=text, draft=draft, rides_on=riding)
     exchange = context.exchange
-    exchange.propose(Case(proposal=proposal, transcript=state["transcript"]))
+    mode = parts.mode(None, context.route["profile"])
+    exchange.propose(Case(proposal=proposal, transcript=state["transcript"], mode=mode))
     if complete and riding is None:
         exchange.decide(proposal["index"], approve("plan", "every step of the plan is committed"))
     elif not exchange.judging:
-        if parts.verify == "skip":
+        if mode == "skip":
             exchange.decide(proposal["index"], approve("skip"))
         else:
             context.leftover.append({"finish": True, "text": text})
     announce(context, proposal)
+    if parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None:
+        await _answer_early(parts, state, context, config, text)
     return {"pending": [], "done": True, "first": False}
 
 
-def _keep(context: ActContext, reply: LaneReply) -> int:
+async def _answer_early(
+    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig, text: str
+) -> None:
+    """Write the answer while the verdicts are out: marked, and taken back if one rejects."""
+    context.answering = True
+    messages = deliver_prompt(parts.system_prompt, state["transcript"], text or None)
+    asked = lane_config(config, "act", "answer", "speculative", "provisional")
+    reply = await ask(parts.act, messages, asked)
+    context.answer = EarlyAnswer(
+        text=str(reply.message.text), asked=fingerprint(messages), facts=reply.facts("act")
+    )
+    context.emit(answer_event("provisional", context.answer["text"]))
+
+
+def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:
     context.drafts.append(reply.facts("act"))
+    if parts.admission is not None:
+        parts.admission.observe_time("act", reply.ended - reply.started)
     return len(context.drafts) - 1
 
 
 def new_proposal(context: ActContext, **known: Any) -> ProposalDict:
     """Make the window's next proposal."""
-    proposal: dict[str, Any] = {
-        "index": len(context.exchange.cases),
+    index = len(context.exchange.cases)
+    return _proposal(index=index, proposed_at=asyncio.get_running_loop().time(), **known)
+
+
+def fenced_again(
+    tool: str, args: dict[str, Any], effect: str, plan_version: int | None, verdict: VerdictDict
+) -> ProposalDict:
+    """Make a fence of a call that the ledger holds, for a run that comes back to it."""
+    return _proposal(
+        index=0,
+        kind="call",
+        tool=tool,
+        args=args,
+        effect=effect,
+        fenced=True,
+        plan_version=plan_version,
+        verdict=verdict,
+        proposed_at=asyncio.get_running_loop().time(),
+    )
+
+
+def _proposal(**known: Any) -> ProposalDict:
+    blank: dict[str, Any] = {
         "tool": "",
         "args": {},
         "text": "",
@@ -157,14 +211,16 @@ def new_proposal(context: ActContext, **known: Any) -> ProposalDict:
         "effect": "",
         "fenced": False,
         "plan_step": None,
+        "plan_version": None,
         "rides_on": None,
+        "whole": True,
+        "key": None,
         "result": None,
         "failed": False,
         "verdict": None,
-        "proposed_at": asyncio.get_running_loop().time(),
         "started_at": None,
         "ended_at": None,
         "waited_s": 0.0,
         "draft": None,
     }
-    return ProposalDict(**{**proposal, **known})  # type: ignore[typeddict-item]
+    return ProposalDict(**{**blank, **known})  # type: ignore[typeddict-item]

@@ -1,28 +1,37 @@
-"""Run the fenced call of a window, once, through the ledger."""
+"""Run the fenced call of a window, once, through the ledger.
+
+What the ledger knows comes first: a call that was done before a crash is replayed, one whose
+outcome nobody knows goes to the tool's `check` or to a person, and only one that never took
+effect is started.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentlanes.context.prompts import call_messages
-from agentlanes.errors import LedgerMismatch, NeedsIntervention, NotApplied
+from agentlanes.latency.record import Outcome
+from agentlanes.nodes.asking import ask_approval
 from agentlanes.nodes.calls import count_calls
+from agentlanes.nodes.custody import Custody, until_saved
 from agentlanes.nodes.events import tool_event
+from agentlanes.nodes.once import run_once, settle_unknown
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
-from agentlanes.nodes.settle import advance_plan
-from agentlanes.nodes.tooling import ToolResult
+from agentlanes.nodes.settle import advance_plan, settle_fork
+from agentlanes.nodes.undo import take_back
 from agentlanes.plan import canonical
+from agentlanes.speculation.exchange import subject
 from agentlanes.speculation.ledger import EffectRecord, effect_key
-from agentlanes.state import AgentState, CommittedCall, ProposalDict
+from agentlanes.state import AgentState, CommittedCall, Correction, ProposalDict
 
 __all__ = ["effects_node"]
 
@@ -33,44 +42,135 @@ def effects_node(
     """Make the `effects` node."""
 
     async def effects(state: AgentState, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
-        fence, run, plan = state["window"]["fence"], state["run"], state.get("plan")
-        assert fence is not None, "settle sends a run here only with a fence"
-        key = effect_key(run["uid"], run["fenced"])
+        custody = await parts.custodies.of(config, runtime)
+        fence, plan = state["window"]["fence"], state.get("plan")
+        if custody.forked:
+            custody.forked = False
+            return settle_fork(state)
+        if fence is None:
+            return {"messages": await _settle_older(parts, state, custody, config)}
+        await until_saved(config, runtime)
         clock = asyncio.get_running_loop().time
-        started = clock()
-        window = state["window"]["id"]
-        runtime.stream_writer(tool_event(window, fence["index"], "started", ahead=False))
-        number = count_calls(state["messages"])
-        version = plan["version"] if plan else None
-        given = await _once(parts, fence, key, version, config, f"call_{number}")
-        ok = not given.failed
-        runtime.stream_writer(tool_event(window, fence["index"], "ended", ahead=False, ok=ok))
-        record = record_of(
-            state,
-            node="effects",
-            lane=None,
-            duration_ms=(clock() - started) * 1000,
-            tool_ms=(clock() - started) * 1000,
-            outcome="committed",
-            wasted_ms=0.0,
+        record, started = _record(state, custody, fence), clock()
+        if parts.approval is not None and parts.approval(fence):
+            if await custody.ledger.get(record.key) is None:
+                await custody.put(replace(record, status="proposed"))
+            answer = ask_approval(fence, parts.tools[fence["tool"]], plan)
+            if answer.decision == "reject":
+                return await _denied(state, record, answer.message, custody, runtime)
+            if answer.decision == "edit" and answer.args != fence["args"]:
+                fence = {**fence, "args": answer.args, "plan_step": None}
+                record = replace(record, args=canonical(answer.args), note="edited by a person")
+        window, index, number = (
+            state["window"]["id"],
+            fence["index"],
+            count_calls(state["messages"]),
         )
-        ask, answer = call_messages(
+        runtime.stream_writer(tool_event(window, index, "started", ahead=False))
+        given = await run_once(parts, record, fence["args"], config, custody, f"call_{number}")
+        ok = not given.failed
+        runtime.stream_writer(tool_event(window, index, "ended", ahead=False, ok=ok))
+        ask, answer_message = call_messages(
             number, fence["tool"], fence["args"], given.text, failed=given.failed
         )
         done = CommittedCall(
             tool=fence["tool"], args=fence["args"], effect=fence["effect"], result=given.text
         )
+        own = [ask] if _answers(given.command) else [ask, answer_message]
         update = {
-            "messages": [ask] if _answers(given.command) else [ask, answer],
+            **_after(state, runtime, (clock() - started) * 1000, "committed"),
+            "messages": own,
             "committed": [*state["committed"], done],
-            "steps": publish(state, [(record, None)], runtime.stream_writer),
             "plan": advance_plan(plan, fence, given.text, given.failed),
-            "run": {**run, "fenced": run["fenced"] + 1},
-            "window": {**state["window"], "fence": None},
         }
         return [update, given.command] if isinstance(given.command, Command) else update
 
     return effects
+
+
+def _record(state: AgentState, custody: Custody, fence: ProposalDict) -> EffectRecord:
+    run, verdict = state["run"], fence["verdict"]
+    return EffectRecord(
+        key=effect_key(run["uid"], run["fenced"]),
+        run=run["uid"],
+        thread=custody.thread,
+        ordinal=run["fenced"],
+        tool=fence["tool"],
+        args=canonical(fence["args"]),
+        effect=fence["effect"],
+        plan_version=fence["plan_version"],
+        note=verdict["reason"] if verdict else "",
+    )
+
+
+def _after(
+    state: AgentState, runtime: Runtime[Any], took_ms: float, outcome: Outcome
+) -> dict[str, Any]:
+    """Give what every end of a fenced call changes: its record, its ordinal, the fence itself."""
+    step = record_of(
+        state,
+        node="effects",
+        lane=None,
+        duration_ms=took_ms,
+        tool_ms=took_ms,
+        outcome=outcome,
+        wasted_ms=0.0,
+    )
+    run = state["run"]
+    return {
+        "steps": publish(state, [(step, None)], runtime.stream_writer),
+        "run": {**run, "fenced": run["fenced"] + 1},
+        "window": {**state["window"], "fence": None},
+    }
+
+
+async def _denied(
+    state: AgentState,
+    record: EffectRecord,
+    why: str,
+    custody: Custody,
+    runtime: Runtime[Any],
+) -> dict[str, Any]:
+    """Hand a person's refusal to the act lane as a correction; the plan has ended with it."""
+    fence, plan = state["window"]["fence"], state.get("plan")
+    assert fence is not None, "only a fence is refused"
+    await custody.put(replace(record, status="denied", note=why))
+    after = _after(state, runtime, 0.0, "discarded")
+    return {
+        **after,
+        "plan": {**plan, "status": "ended"} if plan else None,
+        "carry": None,
+        "correction": Correction(
+            proposal=dict(subject(fence)),
+            reason=f"a person refused it{f': {why}' if why else ''}",
+            suggestion=None,
+        ),
+        "run": {**after["run"], "corrections": state["run"]["corrections"] + 1},
+    }
+
+
+async def _settle_older(
+    parts: Parts, state: AgentState, custody: Custody, config: RunnableConfig
+) -> list[AnyMessage]:
+    """Settle what earlier runs of the thread left behind, before anything new is done.
+
+    Approvals that nobody used expire, calls that ran ahead are undone, and what nobody knows the
+    outcome of is found out and told in the transcript.
+    """
+    told: list[AnyMessage] = []
+    number = count_calls(state["messages"])
+    older = await custody.older(state["run"]["uid"])
+    for run in dict.fromkeys(record.run for record in older if record.ahead):
+        await take_back(parts, run, custody)
+    for record in older:
+        if record.status in ("proposed", "approved"):
+            await custody.put(replace(record, status="expired"))
+        elif not record.ahead:
+            happened, text = await settle_unknown(parts, record, config, custody)
+            if happened:
+                args = json.loads(record.args)
+                told += call_messages(number + len(told) // 2, record.tool, args, text)
+    return told
 
 
 def _answers(command: Any) -> bool:
@@ -78,68 +178,3 @@ def _answers(command: Any) -> bool:
     update = command.update if isinstance(command, Command) else None
     messages = update.get("messages") if isinstance(update, dict) else None
     return any(isinstance(message, ToolMessage) for message in messages or ())
-
-
-async def _once(
-    parts: Parts,
-    fence: ProposalDict,
-    key: str,
-    plan_version: int | None,
-    config: RunnableConfig,
-    call_id: str,
-) -> ToolResult:
-    """Run the call unless the ledger says that it has been run."""
-    ledger = parts.ledger
-    call = {"tool": fence["tool"], "args": fence["args"]}
-    fresh = EffectRecord(
-        key=key,
-        run="",
-        thread="",
-        ordinal=0,
-        tool=fence["tool"],
-        args=canonical(fence["args"]),
-        plan_version=plan_version,
-    )
-    seen = await ledger.get(key)
-    if seen is not None and (seen.tool, seen.args) != (fresh.tool, fresh.args):
-        raise LedgerMismatch(
-            f"the ledger holds {seen.tool} at this place of the run, not {fresh.tool}; the run's "
-            "state and its ledger do not belong together"
-        )
-    if seen is not None and seen.status == "done":
-        return ToolResult(text=seen.result or "")
-    if seen is not None and seen.status in ("started", "unknown"):
-        raise _unknown(call, "it was started before and its outcome was never recorded")
-    await ledger.put(replace(fresh, status="started"))
-    given = await _run_recorded(parts, fresh, fence, config, call_id)
-    if not given.failed:
-        await ledger.put(replace(fresh, status="done", result=given.text))
-        return given
-    if given.error is None or isinstance(given.error, NotApplied):
-        await ledger.put(replace(fresh, status="failed", result=given.text))
-        return given
-    await ledger.put(replace(fresh, status="unknown", result=given.text))
-    raise _unknown(call, given.text) from given.error
-
-
-async def _run_recorded(
-    parts: Parts, record: EffectRecord, fence: ProposalDict, config: RunnableConfig, call_id: str
-) -> ToolResult:
-    ledger, tool = parts.ledger, parts.tools[fence["tool"]]
-    try:
-        return await tool.run(fence["args"], config, call_id, key=record.key)
-    except GraphBubbleUp:
-        # The tool asks a person before it does anything; it starts over when the run resumes.
-        await ledger.put(replace(record, status="approved"))
-        raise
-    except asyncio.CancelledError:
-        await ledger.put(replace(record, status="unknown"))
-        raise
-
-
-def _unknown(call: dict[str, Any], why: str) -> NeedsIntervention:
-    return NeedsIntervention(
-        f"nobody can say whether {call['tool']} took effect: {why}. Look at the world and settle "
-        "it by hand; a tool that raises agentlanes.NotApplied says that nothing happened.",
-        call=call,
-    )

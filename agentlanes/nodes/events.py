@@ -14,7 +14,15 @@ from typing import Any, Literal
 from agentlanes.nodes.window import ActContext
 from agentlanes.state import ProposalDict, VerdictDict
 
-__all__ = ["Emit", "announce", "proposal_event", "settled_event", "tool_event", "verdict_event"]
+__all__ = [
+    "Emit",
+    "announce",
+    "answer_event",
+    "proposal_event",
+    "settled_event",
+    "tool_event",
+    "verdict_event",
+]
 
 Emit = Callable[[int, VerdictDict], None]
 """Says that the proposal at an index has this verdict."""
@@ -74,3 +82,14 @@ def settled_event(window: int, fates: Mapping[int, str]) -> dict[str, Any]:
     """
     outcomes = [fates[index] for index in sorted(fates)]
     return {"type": "agentlanes.settled", "window": window, "outcomes": outcomes}
+
+
+def answer_event(
+    status: Literal["provisional", "confirmed", "retracted"], text: str = ""
+) -> dict[str, Any]:
+    """Say where an answer stands that was written before its verdicts (`deliver="provisional"`).
+
+    Its tokens are tagged `provisional` in the messages stream. `confirmed` makes it the answer;
+    `retracted` takes back whatever of it was shown.
+    """
+    return {"type": "agentlanes.answer", "status": status, "text": text}

@@ -14,12 +14,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from agentlanes.context.prompts import draft_prompt, judge_prompt, words_prompt
 from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import ask, ask_for, lane_config
-from agentlanes.nodes.parts import Judgement
+from agentlanes.nodes.parts import Judge, Judgement
 from agentlanes.plan import VERDICT_SCHEMA, approve, canonical, read_verdict, reject
 from agentlanes.speculation.exchange import Case, subject
 from agentlanes.state import VerdictDict
 
-__all__ = ["MatchJudge", "ModelJudge", "SolutionJudge"]
+__all__ = ["MatchJudge", "ModeJudge", "ModelJudge", "SolutionJudge"]
 
 _KEPT = 256  # solutions kept for turns that go on
 
@@ -56,6 +56,7 @@ class ModelJudge:
                 by="reason",
                 reason=f"no readable verdict: {error}",
                 suggestion=None,
+                binding="",
             )
             return Judgement(verdict=verdict)
         return Judgement(verdict=read_verdict(reply.value or {}), calls=(reply.facts("reason"),))
@@ -95,6 +96,25 @@ class MatchJudge:
                 verdict=reject("reason", "another call is due", suggestion), calls=facts
             )
         return Judgement(verdict=reject("reason", "nothing more is to be done"), calls=facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeJudge:
+    """Judges each proposal in the mode that the agent's policy gives it.
+
+    Attributes:
+        approve: For `approve`.
+        match: For `match`.
+    """
+
+    approve: Judge
+    match: Judge
+
+    async def judge(self, case: Case, config: RunnableConfig) -> Judgement:
+        """Judge one proposal."""
+        if case.mode == "match":
+            return await self.match.judge(case, config)
+        return await self.approve.judge(case, config)
 
 
 @dataclass(slots=True, kw_only=True)

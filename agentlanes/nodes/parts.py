@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from agentlanes.nodes.custody import Custodies
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.router import Router
-from agentlanes.speculation.exchange import Case, Exchanges
-from agentlanes.speculation.ledger import Ledger
-from agentlanes.state import VerdictDict
+from agentlanes.speculation.admission import Admission
+from agentlanes.speculation.exchange import Case, Exchanges, Mode
+from agentlanes.state import ProposalDict, VerdictDict
 
-__all__ = ["Check", "Judge", "Judgement", "Limits", "Node", "Parts", "Planning", "Verify"]
+__all__ = [
+    "Approval",
+    "Check",
+    "Deliver",
+    "Judge",
+    "Judgement",
+    "Limits",
+    "Node",
+    "Parts",
+    "Planning",
+    "Verify",
+    "VerifyPolicy",
+]
 
-Verify = Literal["approve", "match", "skip"]
+Verify = Mode
+Deliver = Literal["verified", "provisional"]
 Planning = Literal["auto", "always", "never"]
 
 Node = Callable[..., Awaitable[Any]]
@@ -39,6 +53,38 @@ class Judgement:
 
     verdict: VerdictDict
     calls: tuple[dict[str, Any], ...] = ()
+
+
+Approval = Callable[[ProposalDict], bool]
+"""Says whether a person is asked before a fenced call runs. It must be pure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyPolicy:
+    """What calls need before they count: by tool, else by workload profile, else the default.
+
+    Attributes:
+        default: What everything else needs, plans and finishing included.
+        tools: By tool name.
+        profiles: By workload profile.
+
+    Example:
+        >>> policy = VerifyPolicy(tools={"get_weather": "skip"}, profiles={"retrieval": "match"})
+        >>> policy.of("get_weather", "retrieval"), policy.of("search", "retrieval")
+        ('skip', 'match')
+        >>> policy.of(None, "api_formatting")
+        'approve'
+    """
+
+    default: Verify = "approve"
+    tools: Mapping[str, Verify] = field(default_factory=dict)
+    profiles: Mapping[str, Verify] = field(default_factory=dict)
+
+    def of(self, tool: str | None, profile: str) -> Verify:
+        """Give what a call of a tool needs in a step of a profile; `None` is no call."""
+        if tool is not None and tool in self.tools:
+            return self.tools[tool]
+        return self.profiles.get(profile, self.default)
 
 
 class Judge(Protocol):
@@ -81,10 +127,13 @@ class Parts:
         judge: Gives verdicts.
         tools: The tools, by name.
         router: Scores a step.
-        ledger: Where effects are recorded.
         exchanges: The open windows.
         limits: Bounds of a run.
         verify: What a call needs before it is committed.
+        custodies: The invocations under way.
+        admission: Decides whether running ahead pays; `None` always runs ahead.
+        approval: Says which fenced calls a person is asked about.
+        deliver: Whether an answer is streamed before it is verified.
         planning: Whether turns begin with a plan.
         checks: Refutations by code.
         profile: Workload profile of every step, instead of the router's.
@@ -97,14 +146,34 @@ class Parts:
     judge: Judge
     tools: Mapping[str, BoundTool]
     router: Router
-    ledger: Ledger
     exchanges: Exchanges
     limits: Limits = Limits()
-    verify: Verify = "approve"
+    verify: VerifyPolicy = VerifyPolicy()
+    custodies: Custodies = field(default_factory=Custodies)
+    admission: Admission | None = None
+    approval: Approval | None = None
+    deliver: Deliver = "verified"
     planning: Planning = "auto"
     checks: Sequence[Check] = ()
     profile: str | None = None
     system_prompt: str | None = None
+
+    @property
+    def fences(self) -> bool:
+        """Whether a tool in reach must not run before its verdict."""
+        return any(not tool.runs_ahead for tool in self.tools.values())
+
+    @property
+    def effects(self) -> bool:
+        """Whether a tool in reach changes anything that outlives the process."""
+        lasting = ("reversible", "write", "irreversible")
+        return any(tool.effect.effect_class in lasting for tool in self.tools.values())
+
+    def mode(self, tool: BoundTool | None, profile: str) -> Verify:
+        """Say what a call needs; one that must not run ahead is never skipped."""
+        mode = self.verify.of(tool.name if tool is not None else None, profile)
+        waits = tool is not None and not tool.runs_ahead
+        return "approve" if mode == "skip" and waits else mode
 
     def listing(self) -> list[dict[str, Any]]:
         """Describe every tool for a prompt, in a fixed order."""

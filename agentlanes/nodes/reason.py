@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 from agentlanes.context.prompts import words_prompt
 from agentlanes.errors import LaneError
 from agentlanes.lanes.call import ask, lane_config
+from agentlanes.nodes.ahead import FINISH, PLAN
 from agentlanes.nodes.events import Emit, verdict_event
 from agentlanes.nodes.parts import Judgement, Node, Parts
 from agentlanes.speculation.exchange import Case, Exchange
@@ -34,9 +35,10 @@ def reason_node(
         window, run = state["window"], state["run"]
         if state["route"]["lanes"] == "reason":
             return {"judged": await _words(parts, state, config)}
+        custody = await parts.custodies.of(config, runtime)
         exchange = parts.exchanges.get(run["uid"], window["id"])
-        if exchange is None:
-            return {"judged": _judged(window["id"], lost=True)}
+        if exchange is None or custody.forked:
+            return {"judged": _judged(window["id"], lost=True, forked=custody.forked)}
 
         def emit(index: int, verdict: VerdictDict) -> None:
             runtime.stream_writer(verdict_event(window["id"], index, verdict))
@@ -90,6 +92,8 @@ async def _judge_one(
     parts: Parts, exchange: Exchange, case: Case, config: RunnableConfig, emit: Emit
 ) -> list[dict[str, Any]]:
     index = case.proposal["index"]
+    clock = asyncio.get_running_loop().time
+    started = clock()
     try:
         judgement = await parts.judge.judge(case, config)
     except GraphBubbleUp:
@@ -101,10 +105,16 @@ async def _judge_one(
                 by="reason",
                 reason=f"{type(error).__name__}: {error}",
                 suggestion=None,
+                binding="",
             )
         )
     exchange.decide(index, judgement.verdict)
     emit(index, judgement.verdict)
+    if parts.admission is not None and judgement.verdict["status"] != "unavailable":
+        judged = PLAN if case.proposal["kind"] == "plan" else case.proposal["tool"]
+        accepted = judgement.verdict["status"] == "approve"
+        parts.admission.observe_verdict(judged or FINISH, accepted, now=clock())
+        parts.admission.observe_time("reason", clock() - started)
     return [{**facts, "index": index} for facts in judgement.calls]
 
 
@@ -124,6 +134,7 @@ async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Jud
 def _judged(window: int, **known: Any) -> Judged:
     blank: dict[str, Any] = {
         "lost": False,
+        "forked": False,
         "failure": None,
         "verdicts": {},
         "calls": [],

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
 
 from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput, StepLimit
-from agentlanes.nodes.drafting import issued_args
-from agentlanes.nodes.parts import Node, Parts
+from agentlanes.nodes.custody import Custody, refuse_exit_durability
+from agentlanes.nodes.drafting import fenced_again, issued_args
+from agentlanes.nodes.parts import Node, Parts, Verify
+from agentlanes.nodes.settle import settle_fork
+from agentlanes.plan import approve
 from agentlanes.router import RouteScore, StepFeatures
-from agentlanes.state import AgentState, LaneSet, Route, RunInfo, Window
+from agentlanes.speculation.ledger import effect_key
+from agentlanes.state import AgentState, LaneSet, ProposalDict, Route, RunInfo, Window
 
 __all__ = ["branches", "route_node"]
 
@@ -22,7 +30,9 @@ REASON_FIRST = frozenset({"formal_verification"})
 
 
 def branches(state: AgentState) -> list[str]:
-    """Name the branches of the window that `route` opened."""
+    """Name the branches of the window that `route` opened, or the effect that comes first."""
+    if state["window"]["next"] == "effects":
+        return ["effects"]
     lanes = state["route"]["lanes"]
     return ["act", "reason"] if lanes == "both" else [lanes]
 
@@ -30,11 +40,21 @@ def branches(state: AgentState) -> list[str]:
 def route_node(parts: Parts) -> Node:
     """Make the `route` node."""
 
-    async def route(state: AgentState) -> dict[str, Any]:
+    async def route(
+        state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
+    ) -> dict[str, Any]:
+        if parts.effects:
+            refuse_exit_durability(config)
+        custody = await parts.custodies.of(config, runtime)
         human = _request(state["messages"])
-        update = _begin(state, human)
+        update = _begin(state, human, custody)
+        if custody.forked:
+            custody.forked = False
+            update = update or settle_fork(state)
         now: AgentState = {**state, **update}  # type: ignore[typeddict-item]
         _check_budgets(parts, now)
+        found = await _take_up(parts, now, custody) if custody.fresh else None
+        custody.fresh = False
         decision = decide(parts, now, str(human.text))
         run = now["run"]
         window = Window(
@@ -42,8 +62,8 @@ def route_node(parts: Parts) -> Node:
             # Rejected twice without a commit in between: the next window waits for its verdicts.
             run_ahead=0 if run["corrections"] > 1 else parts.limits.run_ahead,
             opened_at=asyncio.get_running_loop().time(),
-            next="route",
-            fence=None,
+            next="route" if found is None else "effects",
+            fence=found.fence if found is not None else None,
         )
         parts.exchanges.open(run["uid"], window["id"], judging=decision["lanes"] == "both")
         return {
@@ -66,6 +86,32 @@ def route_node(parts: Parts) -> Node:
             raise StepLimit(parts.limits.max_steps)
 
     return route
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the ledger holds that comes before anything else.
+
+    Attributes:
+        fence: The call at the run's next place, if it was begun; otherwise earlier runs of the
+            thread left something to settle.
+    """
+
+    fence: ProposalDict | None
+
+
+async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found | None:
+    """Look in the ledger before any model is asked, at the beginning of an invocation."""
+    if not parts.effects or not custody.thread:
+        return None
+    run = state["run"]
+    held = await custody.ledger.get(effect_key(run["uid"], run["fenced"]))
+    if held is not None and held.status in ("started", "done", "failed", "unknown"):
+        # The checkpoint is older than the ledger: adopt what was begun.
+        args = json.loads(held.args)
+        verdict = approve("reason", held.note)
+        return _Found(fenced_again(held.tool, args, held.effect, held.plan_version, verdict))
+    return _Found(None) if await custody.older(run["uid"]) else None
 
 
 def decide(parts: Parts, state: AgentState, request: str) -> Route:
@@ -93,25 +139,25 @@ def _lanes(
         if all(issued_args(parts, step, plan["results"]) is not None for step in left):
             return "act", False, "the approved plan covers the next step"
         return "both", False, "the plan left an argument open"
-    if parts.verify == "skip":
+    if parts.mode(None, profile) == "skip":
         return "act", False, "verdicts are skipped"
     if profile in REASON_FIRST and not state.get("brief") and not state["committed"]:
         return "reason", False, "to be worked out first"
-    return "both", _plans(parts, state, score), "act runs ahead, reason verifies"
+    mode = parts.mode(None, profile)
+    return "both", _plans(parts, state, score, mode), "act runs ahead, reason verifies"
 
 
-def _plans(parts: Parts, state: AgentState, score: RouteScore) -> bool:
+def _plans(parts: Parts, state: AgentState, score: RouteScore, mode: Verify) -> bool:
     """Say whether the window begins with a plan: once a turn, before anything is committed.
 
     A plan costs one verdict where its calls would cost one each, so whatever would wait for
     verdicts (a fence in reach, or a request that needs thought) is planned first.
     """
-    if parts.planning == "never" or parts.verify == "match" or not parts.tools:
+    if parts.planning == "never" or mode == "match" or not parts.tools:
         return False
     if state["committed"] or state.get("plan") is not None:
         return False
-    fences = any(not tool.runs_ahead for tool in parts.tools.values())
-    return parts.planning == "always" or fences or score.p_reason >= 0.5
+    return parts.planning == "always" or parts.fences or score.p_reason >= 0.5
 
 
 def _features(parts: Parts, state: AgentState) -> StepFeatures:
@@ -124,7 +170,7 @@ def _features(parts: Parts, state: AgentState) -> StepFeatures:
         n_tools=len(parts.tools),
         pending_plan_steps=pending,
         context_tokens=sum(estimate_tokens(str(m.text)) for m in messages),
-        irreversible_reachable=any(not tool.runs_ahead for tool in parts.tools.values()),
+        irreversible_reachable=parts.fences,
         recent_tool_errors=sum(message.status == "error" for message in recent),
         failed_validations=state["run"]["corrections"],
     )
@@ -145,7 +191,7 @@ def _request(messages: list[Any]) -> HumanMessage:
     return last
 
 
-def _begin(state: AgentState, human: HumanMessage) -> dict[str, Any]:
+def _begin(state: AgentState, human: HumanMessage, custody: Custody) -> dict[str, Any]:
     """Begin a run when the user said something new; otherwise change nothing."""
     run = state.get("run")
     if run is not None and run["turn"] == human.id:
@@ -159,6 +205,7 @@ def _begin(state: AgentState, human: HumanMessage) -> dict[str, Any]:
             fenced=0,
             failure=None,
             unverified=0,
+            crash_safe=custody.lasting,
         ),
         "answer": "",
         "committed": [],
@@ -168,4 +215,5 @@ def _begin(state: AgentState, human: HumanMessage) -> dict[str, Any]:
         "carry": None,
         "brief": None,
         "draft_answer": None,
+        "early_answer": None,
     }

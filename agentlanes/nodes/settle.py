@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agentlanes.context.prompts import call_messages
 from agentlanes.errors import VerdictUnavailable
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
-from agentlanes.nodes.events import settled_event
+from agentlanes.nodes.custody import Custody
+from agentlanes.nodes.events import answer_event, settled_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, window_records
+from agentlanes.nodes.undo import keep, take_back
 from agentlanes.nodes.window import nothing_proposed
-from agentlanes.speculation.exchange import subject, verdict_on
+from agentlanes.plan import conforms
+from agentlanes.speculation.exchange import Exchange, binds, subject, verdict_on
 from agentlanes.state import (
     AgentState,
     CommittedCall,
@@ -33,7 +37,7 @@ from agentlanes.state import (
     VerdictDict,
 )
 
-__all__ = ["advance_plan", "settle_node"]
+__all__ = ["advance_plan", "settle_fork", "settle_node"]
 
 
 @dataclass(slots=True)
@@ -58,18 +62,28 @@ def settle_node(
 ) -> Node:
     """Make the `settle` node."""
 
-    async def settle(state: AgentState, runtime: Runtime[Any]) -> dict[str, Any]:
-        parts.exchanges.sweep(state["run"]["uid"])
+    async def settle(
+        state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
+    ) -> dict[str, Any]:
+        window, run = state["window"], state["run"]
+        custody = await parts.custodies.of(config, runtime)
+        exchange = parts.exchanges.last(run["uid"], window["id"])
+        parts.exchanges.sweep(run["uid"])
+        proposed, judged = state["proposed"], state.get("judged")
+        forked = custody.forked or bool(proposed and proposed["forked"])
+        if forked or bool(judged and judged["forked"]):
+            custody.forked = False
+            return settle_fork(state)
         if state["route"]["lanes"] == "reason":
             return _settle_words(parts, state, runtime)
-        proposed = state["proposed"]
-        judged = state.get("judged")
-        window = state["window"]
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
-        settled = _read_off(state, proposed, _verdicts(state, proposed))
+        settled = _read_off(state, proposed, _verdicts(state, proposed), exchange)
+        await _make_good(parts, custody, run["uid"], proposed, settled, exchange)
         made = window_records(state["route"], proposed, judged, settled.fates, window["id"])
         runtime.stream_writer(settled_event(window["id"], settled.fates))
+        if proposed["answer"] is not None and not settled.finished:
+            runtime.stream_writer(answer_event("retracted"))
         carry = state.get("carry")
         clean = settled.correction is None and not settled.denied
         lost = proposed["lost"] or bool(judged and judged["lost"])
@@ -81,13 +95,51 @@ def settle_node(
             "correction": settled.correction,
             "carry": carry if clean and not lost else None,
             "draft_answer": settled.answer,
+            "early_answer": proposed["answer"] if settled.finished else None,
             "proposed": None,
             "judged": None,
             "window": {**window, "next": _next(settled), "fence": settled.fence},
-            "run": _count(parts, state, proposed, settled),
+            "run": _count(parts, state, proposed, settled, idle=clean and not lost and not carry),
         }
 
     return settle
+
+
+def settle_fork(state: AgentState) -> dict[str, Any]:
+    """Go on as another run from the same committed work: no old verdict or plan covers it."""
+    plan = state.get("plan")
+    return {
+        "plan": {**plan, "status": "ended"} if plan else None,
+        "correction": None,
+        "carry": None,
+        "draft_answer": None,
+        "early_answer": None,
+        "proposed": None,
+        "judged": None,
+        "window": {**state["window"], "next": "route", "fence": None},
+        "run": {**state["run"], "uid": uuid.uuid4().hex, "fenced": 0},
+    }
+
+
+async def _make_good(
+    parts: Parts,
+    custody: Custody,
+    run: str,
+    proposed: Proposed,
+    settled: _Settled,
+    exchange: Exchange | None,
+) -> None:
+    """Take over what is committed of sessions and reversible calls, and undo the rest."""
+    kept = {i for i, fate in settled.fates.items() if fate in ("committed", "skipped")}
+    for session, forks in exchange.forks.items() if exchange else ():
+        of_kept = [state for index, state in forks if index in kept]
+        if of_kept:
+            session.value = of_kept[-1]
+    if not any(t.effect.undo is not None and t.runs_ahead for t in parts.tools.values()):
+        return
+    keys = {p["key"] for p in proposed["proposals"] if p["index"] in kept and p["key"]}
+    await keep(keys, custody)
+    await take_back(parts, run, custody, but=keys)
 
 
 def _verdicts(state: AgentState, proposed: Proposed) -> dict[int, VerdictDict]:
@@ -99,7 +151,12 @@ def _verdicts(state: AgentState, proposed: Proposed) -> dict[int, VerdictDict]:
     return verdicts
 
 
-def _read_off(state: AgentState, proposed: Proposed, verdicts: dict[int, VerdictDict]) -> _Settled:
+def _read_off(
+    state: AgentState,
+    proposed: Proposed,
+    verdicts: dict[int, VerdictDict],
+    exchange: Exchange | None,
+) -> _Settled:
     """Walk the proposals in order until one does not count."""
     settled = _Settled(plan=state.get("plan"))
     if proposed["planless"]:
@@ -109,8 +166,12 @@ def _read_off(state: AgentState, proposed: Proposed, verdicts: dict[int, Verdict
         settled.fates[proposal["index"]] = "discarded"
     for proposal in proposed["proposals"]:
         verdict = verdict_on(proposal, verdicts)
-        if verdict is None:
+        own = proposal["index"] in verdicts
+        if verdict is None or not proposal["whole"] or (own and not binds(verdict, proposal)):
             settled.open = True
+            break
+        if proposal["effect"] == "session" and not proposal["fenced"] and exchange is None:
+            settled.open = True  # its fork went with the process that ran it
             break
         if verdict["status"] in ("reject", "unknown"):
             settled.correction = Correction(
@@ -124,6 +185,17 @@ def _read_off(state: AgentState, proposed: Proposed, verdicts: dict[int, Verdict
     return settled
 
 
+def _covered(plan: PlanDict | None, proposal: ProposalDict) -> bool:
+    """Check what a plan authorised against the plan itself, as far as it is committed."""
+    if plan is None or plan["status"] != "approved":
+        return False
+    if proposal["kind"] == "finish":
+        return plan["done"] == len(plan["steps"])
+    return proposal["plan_step"] == plan["done"] and conforms(
+        plan, plan["done"], proposal["tool"], proposal["args"], plan["results"]
+    )
+
+
 def _standing(state: AgentState, settled: _Settled) -> dict[str, Any] | None:
     """Give the reason lane's last suggestion while nothing has been committed since."""
     last = state.get("correction")
@@ -133,6 +205,9 @@ def _standing(state: AgentState, settled: _Settled) -> dict[str, Any] | None:
 def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, number: int) -> bool:
     """Take in one proposal that was not rejected; say whether to read on."""
     index, unverified = proposal["index"], verdict["status"] == "unavailable"
+    if verdict["by"] == "plan" and not _covered(settled.plan, proposal):
+        settled.open = True
+        return False
     if proposal["kind"] == "plan":
         version = (settled.plan["version"] if settled.plan else 0) + 1
         settled.plan = PlanDict(
@@ -197,13 +272,20 @@ def _next(settled: _Settled) -> str:
     return "deliver" if settled.finished else "route"
 
 
-def _count(parts: Parts, state: AgentState, proposed: Proposed, settled: _Settled) -> RunInfo:
-    """Count corrections and note a failure for the next `route` to raise."""
+def _count(
+    parts: Parts, state: AgentState, proposed: Proposed, settled: _Settled, *, idle: bool
+) -> RunInfo:
+    """Count corrections and note a failure for the next `route` to raise.
+
+    A window without a result counts as one, so that a run that gets nowhere ends.
+    """
     run = state["run"].copy()
     run["unverified"] += settled.unverified
     if settled.committed or settled.fence:
         run["corrections"] = 0
-    if settled.correction is not None:
+    planned = any(p["kind"] == "plan" for p in proposed["proposals"]) and not settled.open
+    nothing = not (settled.committed or settled.fence or settled.finished or planned)
+    if settled.correction is not None or (nothing and idle):
         run["corrections"] += 1
     run["failure"] = proposed["failure"] if settled.fence is None else None
     if settled.finished:

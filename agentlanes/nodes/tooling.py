@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import GraphBubbleUp
 
 from agentlanes.errors import InvalidTool, NotApplied
-from agentlanes.speculation.effects import Effect, effect_of
+from agentlanes.speculation.effects import Effect, EffectClass, effect_of
 
-__all__ = ["KEY_ARGUMENT", "BoundTool", "ToolResult", "bind_tools"]
+__all__ = ["KEY_ARGUMENT", "RUNS_AHEAD", "BoundTool", "ToolResult", "bind_tools"]
 
+RUNS_AHEAD: frozenset[EffectClass] = frozenset({"pure", "read", "session"})
+"""Classes that run ahead unless the agent says otherwise."""
 
 KEY_ARGUMENT = "idempotency_key"
 
@@ -52,6 +54,7 @@ class BoundTool:
         description: What it is for, as the lanes see it.
         is_async: Whether a call can be cancelled.
         takes_key: Whether it has an injected argument `idempotency_key`.
+        opted_in: Whether the agent lets its class run ahead.
         timeout_s: Bound on a call.
         max_chars: Bound on the result's text.
     """
@@ -62,6 +65,7 @@ class BoundTool:
     description: str
     is_async: bool
     takes_key: bool
+    opted_in: bool
     timeout_s: float | None
     max_chars: int
 
@@ -73,7 +77,8 @@ class BoundTool:
     @property
     def runs_ahead(self) -> bool:
         """Whether a call may start before its verdict: a call nobody can stop may not."""
-        return self.effect.run_ahead and (self.is_async or self.timeout_s is not None)
+        may = self.effect.run_ahead and self.opted_in
+        return may and (self.is_async or self.timeout_s is not None)
 
     def listing(self) -> dict[str, Any]:
         """Describe the tool for a prompt."""
@@ -102,8 +107,8 @@ class BoundTool:
     ) -> ToolResult:
         """Run the tool once and never raise for what the tool raises.
 
-        A synchronous call that has started is waited for even when the caller is cancelled: it
-        is never left running behind the window's back.
+        A synchronous or reversible call that has started is waited for even when the caller is
+        cancelled: it is never left running behind the window's back.
 
         Args:
             args: The arguments.
@@ -114,17 +119,22 @@ class BoundTool:
         given_args = {**args, KEY_ARGUMENT: key} if self.takes_key and key else dict(args)
         call = {"name": self.name, "args": given_args, "id": call_id, "type": "tool_call"}
         work = asyncio.ensure_future(self.tool.ainvoke(call, config))
+        stops = self.is_async and self.effect.effect_class != "reversible"
         try:
             async with asyncio.timeout(self.timeout_s):
-                given = await (work if self.is_async else asyncio.shield(work))
+                given = await (work if stops else asyncio.shield(work))
         except asyncio.CancelledError:
-            if not self.is_async:
+            if not stops:
                 await asyncio.wait({work}, timeout=self.timeout_s)
                 _ = work.cancelled() or not work.done() or work.exception()
             raise
         except GraphBubbleUp:
             raise
         except TimeoutError as error:
+            if self.is_async:
+                work.cancel()
+            if self.is_async or self.effect.effect_class == "reversible":
+                await asyncio.wait({work})
             return self._failure(error, f"no result within {self.timeout_s} s")
         except NotApplied as error:
             return self._failure(error, str(error) or "not applied")
@@ -148,9 +158,19 @@ def _text(content: Any) -> str:
 
 
 def bind_tools(
-    tools: Sequence[BaseTool | Callable[..., Any]], *, timeout_s: float | None, max_chars: int
+    tools: Sequence[BaseTool | Callable[..., Any]],
+    *,
+    timeout_s: float | None,
+    max_chars: int,
+    runs_ahead: Collection[str] = RUNS_AHEAD,
 ) -> dict[str, BoundTool]:
     """Make the tools ready for the nodes.
+
+    Args:
+        tools: The tools.
+        timeout_s: Bound on a call.
+        max_chars: Bound on a result's text.
+        runs_ahead: Effect classes that may run ahead.
 
     Raises:
         InvalidTool: A function has no docstring or type hints to make a schema from, or two
@@ -172,6 +192,7 @@ def bind_tools(
             is_async=_is_async(tool),
             takes_key=KEY_ARGUMENT in tool.get_input_jsonschema().get("properties", {})
             and KEY_ARGUMENT not in schema.get("properties", {}),
+            opted_in=declared.effect_class in runs_ahead,
             timeout_s=timeout_s,
             max_chars=max_chars,
         )

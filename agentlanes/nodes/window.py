@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 
+from agentlanes.nodes.custody import Custody
 from agentlanes.speculation.exchange import Exchange
-from agentlanes.state import Correction, PlanDict, Proposed, Route
+from agentlanes.state import Correction, EarlyAnswer, PlanDict, Proposed, Route
 
 __all__ = ["ActContext", "ActState", "nothing_proposed"]
 
@@ -46,7 +48,9 @@ class ActContext:
 
     Attributes:
         exchange: The window's exchange.
+        run: The run's uid.
         window: The window's id, for events.
+        custody: The invocation's hold on the thread.
         route: The router's decision for the window.
         run_ahead: Unverified proposals allowed in flight.
         correction: What was rejected last, for the first draft.
@@ -55,11 +59,17 @@ class ActContext:
         drafts: Facts of the lane calls, as they end.
         planless: A plan was asked for and none could be read.
         leftover: Drafted calls the window had no room for.
+        new_burst: Makes the burst of a draft, for calls that start before their reply is whole.
+        burst: The burst of the draft that has just ended.
+        answering: The final answer was begun ahead of the verdicts.
+        answer: That answer, once it is whole.
         emit: Sends an event to the custom stream.
     """
 
     exchange: Exchange
+    run: str
     window: int
+    custody: Custody
     route: Route
     run_ahead: int
     correction: Correction | None
@@ -69,16 +79,22 @@ class ActContext:
     planless: bool
     leftover: list[dict[str, Any]]
     emit: Callable[[Any], None]
+    new_burst: Callable[[ActState, RunnableConfig, int], Any]
+    burst: Any = None
+    answering: bool = False
+    answer: EarlyAnswer | None = None
 
 
-def nothing_proposed(window: int, *, lost: bool) -> Proposed:
+def nothing_proposed(window: int, *, lost: bool, forked: bool = False) -> Proposed:
     """Give what the act branch writes when it has nothing; `lost` when it found no exchange."""
     return Proposed(
         window=window,
         lost=lost,
+        forked=forked,
         failure=None,
         proposals=[],
         drafts=[],
         planless=False,
         closed_at=0.0,
+        answer=None,
     )

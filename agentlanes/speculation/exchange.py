@@ -11,13 +11,18 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage
 
-from agentlanes.plan import approve
+from agentlanes.plan import approve, binding
+from agentlanes.speculation.session import Session
 from agentlanes.state import ProposalDict, VerdictDict
 
-__all__ = ["Case", "Exchange", "Exchanges", "subject", "verdict_on"]
+__all__ = ["Case", "Exchange", "Exchanges", "Mode", "binds", "bound_to", "subject", "verdict_on"]
+
+Mode = Literal["approve", "match", "skip"]
+"""What a proposal needs: the reason lane's approval, the same call of its own, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +33,13 @@ class Case:
         proposal: The proposal.
         transcript: The conversation before the reply that held the proposal.
         together: Calls of the same reply, before this one.
-        plan_version: The plan version in force, if any.
+        mode: What it needs before it counts.
     """
 
     proposal: ProposalDict
     transcript: Sequence[BaseMessage]
     together: Sequence[ProposalDict] = ()
-    plan_version: int | None = None
+    mode: Mode = "approve"
 
     @property
     def subject(self) -> dict[str, object]:
@@ -49,6 +54,16 @@ def subject(proposal: ProposalDict) -> dict[str, object]:
     if proposal["kind"] == "plan":
         return {"kind": "plan", "steps": proposal["steps"]}
     return {"kind": "finish", "text": proposal["text"]}
+
+
+def bound_to(proposal: ProposalDict) -> str:
+    """Hash what a verdict on a proposal is for."""
+    return binding(proposal["tool"], proposal["args"], proposal["plan_version"], proposal["steps"])
+
+
+def binds(verdict: VerdictDict, proposal: ProposalDict) -> bool:
+    """Say whether a verdict was given for this very proposal."""
+    return verdict["binding"] == bound_to(proposal)
 
 
 def verdict_on(proposal: ProposalDict, verdicts: Mapping[int, VerdictDict]) -> VerdictDict | None:
@@ -68,14 +83,16 @@ class Exchange:
         judging: Whether a reason branch is there to give verdicts.
         cases: What was proposed, in order.
         verdicts: Verdicts, by index of the proposal.
-        running: Tool calls in flight, which the act node ends with the window.
+        running: Calls that were started or wait to be, by index; the act node ends them.
+        forks: For each session, its state after each call that moved it, by index.
     """
 
     judging: bool
     cases: list[Case] = field(default_factory=list)
     verdicts: dict[int, VerdictDict] = field(default_factory=dict)
     closed: bool = False
-    running: set[asyncio.Task[None]] = field(default_factory=set)
+    running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    forks: dict[Session[Any], list[tuple[int, Any]]] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def propose(self, case: Case) -> None:
@@ -84,8 +101,13 @@ class Exchange:
         self._pulse()
 
     def decide(self, index: int, verdict: VerdictDict) -> None:
-        """Record a verdict. The first one counts."""
-        self.verdicts.setdefault(index, verdict)
+        """Record a verdict, bound to what it was given for. The first one counts."""
+        bound: VerdictDict = {**verdict, "binding": bound_to(self.cases[index].proposal)}
+        self.verdicts.setdefault(index, bound)
+        self._pulse()
+
+    def changed(self) -> None:
+        """Wake whoever waits for something in the exchange."""
         self._pulse()
 
     def close(self) -> None:
@@ -107,21 +129,41 @@ class Exchange:
         """Count the proposals up to and with an index that have no verdict yet."""
         return sum(self.verdict(i) is None for i in range(min(up_to + 1, len(self.cases))))
 
+    def blocked(self, index: int, ordered: Callable[[str], bool]) -> bool:
+        """Say whether a call must wait for an earlier one to end.
+
+        Calls run together unless one of them moves what the other may see.
+
+        Args:
+            index: The call.
+            ordered: Says of a tool whether it matters what else runs.
+        """
+        mine = ordered(self.cases[index].proposal["tool"])
+        return any(
+            case.proposal["kind"] == "call"
+            and case.proposal["ended_at"] is None
+            and (mine or ordered(case.proposal["tool"]))
+            for case in self.cases[:index]
+        )
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something in the exchange makes the condition true."""
         while not condition():
             await self._changed.wait()
 
     async def proposals(self) -> AsyncIterator[Case]:
-        """Give every proposal as it comes, until the window is closed or one is rejected."""
+        """Give every proposal as it comes, up to the lowest rejected one."""
         for place in itertools.count():
             await self.until(partial(self._something, place))
-            if self.rejected is not None or len(self.cases) == place:
+            if self._discards(place) or len(self.cases) == place:
                 return
             yield self.cases[place]
 
     def _something(self, place: int) -> bool:
-        return len(self.cases) > place or self.closed or self.rejected is not None
+        return len(self.cases) > place or self.closed or self._discards(place)
+
+    def _discards(self, place: int) -> bool:
+        return self.rejected is not None and place >= self.rejected
 
     def _pulse(self) -> None:
         self._changed.set()
@@ -145,6 +187,10 @@ class Exchanges:
         found = self._open.get((run, window))
         return None if found is None or found.closed else found
 
+    def last(self, run: str, window: int) -> Exchange | None:
+        """Give a window's exchange even when it is closed, for what was found out in it."""
+        return self._open.get((run, window))
+
     def sweep(self, run: str) -> None:
         """Drop whatever is open for a run."""
         for key in [key for key in self._open if key[0] == run]:
@@ -157,6 +203,11 @@ class Exchanges:
     def take_failure(self, key: str) -> BaseException | None:
         """Give a kept exception once; a resumed run finds none and tries again."""
         return self._failures.pop(key, None)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that run ahead, or wait to, in all open windows."""
+        return sum(not t.done() for e in self._open.values() for t in e.running.values())
 
     def __len__(self) -> int:
         return len(self._open)

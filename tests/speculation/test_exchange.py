@@ -6,11 +6,19 @@ import asyncio
 from typing import Any
 
 from agentlanes.plan import approve, reject
-from agentlanes.speculation.exchange import Case, Exchange, Exchanges
+from agentlanes.speculation.exchange import Case, Exchange, Exchanges, binds
 
 
 def case(index: int, **known: Any) -> Case:
-    proposal: Any = {"index": index, "kind": "call", "tool": "t", "args": {}, "rides_on": None}
+    proposal: Any = {
+        "index": index,
+        "kind": "call",
+        "tool": "t",
+        "args": {},
+        "steps": [],
+        "plan_version": None,
+        "rides_on": None,
+    }
     return Case(proposal={**proposal, **known}, transcript=[])
 
 
@@ -38,7 +46,8 @@ async def test_a_rejection_ends_the_reading_and_the_lowest_one_counts() -> None:
     exchange.decide(2, reject("reason", "no"))
     exchange.decide(1, reject("reason", "no"))
     assert exchange.rejected == 1
-    assert [found async for found in exchange.proposals()] == []
+    left = [found.proposal["index"] async for found in exchange.proposals()]
+    assert left == [0]  # those below the lowest rejection still matter
 
 
 def test_the_first_verdict_counts() -> None:
@@ -46,7 +55,26 @@ def test_the_first_verdict_counts() -> None:
     exchange.propose(case(0))
     exchange.decide(0, reject("reason", "no"))
     exchange.decide(0, approve("reason"))
-    assert exchange.verdict(0) == reject("reason", "no")
+    verdict = exchange.verdict(0)
+    assert verdict is not None
+    assert verdict == {**reject("reason", "no"), "binding": verdict["binding"]}
+    assert binds(verdict, exchange.cases[0].proposal)
+
+
+def test_a_verdict_binds_one_call_of_one_plan_version() -> None:
+    exchange = Exchange(judging=True)
+    exchange.propose(case(0, args={"to": "bob"}, plan_version=2))
+    exchange.decide(0, approve("reason"))
+    verdict, proposal = exchange.verdicts[0], exchange.cases[0].proposal
+    assert binds(verdict, {**proposal, "index": 7, "result": "x"})
+    others: list[Any] = [
+        {**proposal, "args": {"to": "eve"}},
+        {**proposal, "tool": "mail"},
+        {**proposal, "plan_version": 3},
+        {**proposal, "plan_version": None},
+        {**proposal, "steps": [{"tool": "t", "args": {}}]},
+    ]
+    assert not any(binds(verdict, other) for other in others)
 
 
 def test_a_call_that_rides_on_a_plan_shares_its_verdict() -> None:

@@ -1,0 +1,106 @@
+"""Running one call ahead of its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
+
+from agentlanes.nodes.events import tool_event
+from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.tooling import BoundTool, ToolResult
+from agentlanes.nodes.undo import run_reversible
+from agentlanes.nodes.window import ActContext
+from agentlanes.speculation.exchange import Exchange
+from agentlanes.speculation.session import Session
+from agentlanes.state import ProposalDict
+
+__all__ = ["FINISH", "PLAN", "run_ahead"]
+
+PLAN, FINISH = "(plan)", "(finish)"
+"""What admission calls plans, with the calls whose verdict is their plan's, and answers."""
+
+
+async def run_ahead(
+    parts: Parts, context: ActContext, proposal: ProposalDict, config: RunnableConfig
+) -> None:
+    """Run a safe call as soon as few enough proposals before it are unverified.
+
+    It also waits for earlier calls of its reply that move what it may see.
+    """
+    clock = asyncio.get_running_loop().time
+    exchange, index = context.exchange, proposal["index"]
+    tool = parts.tools[proposal["tool"]]
+    ready = clock()
+    allowed = _allowed(parts, context, proposal, ready)
+
+    def ordered(name: str) -> bool:
+        return name in parts.tools and parts.tools[name].effect.ordered
+
+    def discarded() -> bool:
+        return exchange.rejected is not None and exchange.rejected <= index
+
+    await exchange.until(
+        lambda: (
+            discarded()
+            or (exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered))
+        )
+    )
+    if discarded():
+        return
+    started = clock()
+    proposal["started_at"], proposal["waited_s"] = started, started - ready
+    context.emit(tool_event(context.window, index, "started", ahead=True))
+    try:
+        given = await _run(parts, context, tool, proposal, config)
+    except GraphBubbleUp:
+        given = None
+    proposal["ended_at"] = clock()
+    exchange.changed()
+    if given is None or given.command is not None:
+        # It interrupts or commands the graph: that is for `effects`, after the verdict.
+        proposal["fenced"] = True
+        return
+    if parts.admission is not None:
+        parts.admission.observe_time("tool", clock() - started, tool=tool.name)
+    proposal["result"], proposal["failed"] = given.text, given.failed
+    context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
+
+
+def _allowed(parts: Parts, context: ActContext, proposal: ProposalDict, now: float) -> int:
+    """Give how many proposals may be unverified when the call starts; 0 waits for all."""
+    if parts.admission is None or not context.run_ahead:
+        return context.run_ahead
+    judged = proposal["tool"] if proposal["rides_on"] is None else PLAN
+    decision = parts.admission.admit(judged, in_flight=parts.exchanges.in_flight, now=now)
+    return context.run_ahead if decision.run_ahead else 0
+
+
+async def _run(
+    parts: Parts,
+    context: ActContext,
+    tool: BoundTool,
+    proposal: ProposalDict,
+    config: RunnableConfig,
+) -> ToolResult:
+    if tool.effect.effect_class == "reversible":
+        return await run_reversible(parts, context, tool, proposal, config)
+    session = tool.effect.session
+    call_id = f"ahead_{proposal['index']}"
+    if session is None:
+        return await tool.run(proposal["args"], config, call_id)
+    state = _state_of(context.exchange, session, moves=tool.effect.effect_class == "session")
+    with session.using(state):
+        given = await tool.run(proposal["args"], config, call_id)
+    if tool.effect.effect_class == "session":
+        context.exchange.forks.setdefault(session, []).append((proposal["index"], state))
+    return given
+
+
+def _state_of(exchange: Exchange, session: Session[Any], *, moves: bool) -> Any:
+    """Give what a call works on: the window's last state of the session, or a fork of it."""
+    chain = exchange.forks.get(session)
+    last = chain[-1][1] if chain else session.value
+    return session.fork(last) if moves else last

@@ -1,0 +1,190 @@
+"""Who may act on a thread, and from which checkpoint the run goes on.
+
+One custody lasts for one invocation of the graph: it takes a lease on the thread, so that of two
+workers on one thread only the later may act, and looks at where the run was taken up: a fork of an
+older checkpoint, or an edited state, is another run, which no old approval covers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.runtime import Runtime
+
+from agentlanes.errors import ConfigError, LedgerUnavailable
+from agentlanes.speculation.ledger import EffectRecord, Lease, Ledger, MemoryLedger
+
+__all__ = ["Custodies", "Custody", "refuse_exit_durability", "until_saved"]
+
+_KEPT = 4096  # invocations remembered; those that have ended are the oldest
+_SAVE_WAIT_S = 30.0
+_LOOP_SOURCES = frozenset({"loop", "input"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Custody:
+    """An invocation's hold on its thread.
+
+    Attributes:
+        thread: The thread's name, `""` without a checkpointer.
+        forked: The run was taken up from a forked or edited checkpoint.
+        fresh: Nothing has been asked of any model in this invocation.
+        ledger: Where its effects are recorded.
+        lasting: Checkpoints and ledger outlive the process.
+        lease: The lease, once something was written under it.
+    """
+
+    thread: str
+    ledger: Ledger
+    lasting: bool
+    forked: bool = False
+    fresh: bool = True
+    lease: Lease | None = None
+    _control: Any = None
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def put(self, record: EffectRecord) -> None:
+        """Write a record under the lease on the thread; without a thread nothing is shared.
+
+        Raises:
+            LeaseLost: Another worker has taken the thread over.
+            LedgerError: The record could not be written.
+        """
+        async with self._taking:
+            if self.lease is None and self.thread:
+                self.lease = await self.ledger.acquire(self.thread)
+        await self.ledger.put(record, self.lease)
+
+    async def older(self, run: str) -> list[EffectRecord]:
+        """Give what earlier runs of the thread left unsettled."""
+        if not self.thread:
+            return []
+        return [r for r in await self.ledger.pending(self.thread) if r.run != run]
+
+
+class Custodies:
+    """The invocations of one built graph that are under way.
+
+    Args:
+        ledger: Where effects are recorded. Without one it is this process for runs that nothing
+            could resume elsewhere, and `default` for the others.
+        default: Opens the ledger of runs that can be resumed.
+    """
+
+    def __init__(
+        self, ledger: Ledger | None = None, default: Callable[[], Ledger] = MemoryLedger
+    ) -> None:
+        self._given, self._default = ledger, default
+        self._memory: Ledger = MemoryLedger()
+        self._lasting: Ledger | None = None
+        self._held: OrderedDict[tuple[str, int], Custody] = OrderedDict()
+
+    async def of(self, config: RunnableConfig, runtime: Runtime[Any]) -> Custody:
+        """Give the custody of the invocation that a node runs in."""
+        saver, thread = _saver(config), _thread(config)
+        if saver is None:
+            thread = ""
+        key = (thread, id(runtime.control))
+        held = self._held.get(key)
+        if held is None or held._control is not runtime.control:
+            lasting = saver is not None and not isinstance(saver, InMemorySaver)
+            ledger = self._ledger(lasting)
+            held = Custody(
+                thread=thread,
+                ledger=ledger,
+                lasting=lasting and not isinstance(ledger, MemoryLedger),
+                _control=runtime.control,
+            )
+            self._held[key] = held
+            while len(self._held) > _KEPT:
+                self._held.popitem(last=False)
+            if saver is not None:
+                held.forked = await _is_fork(saver, config, runtime)
+        return held
+
+    def _ledger(self, lasting: bool) -> Ledger:
+        if self._given is not None:
+            return self._given
+        if not lasting:
+            return self._memory
+        if self._lasting is None:
+            self._lasting = self._default()
+        return self._lasting
+
+
+def refuse_exit_durability(config: RunnableConfig) -> None:
+    """Refuse `durability="exit"`: nothing would be saved before an effect.
+
+    Raises:
+        ConfigError: The run was started so.
+    """
+    if (config.get("configurable") or {}).get("__pregel_durability") == "exit":
+        raise ConfigError(
+            'durability="exit" saves nothing before the run ends, so a crash would make its '
+            'effects happen again; use "sync" or "async" with tools that have effects'
+        )
+
+
+async def until_saved(config: RunnableConfig, runtime: Runtime[Any]) -> None:
+    """Wait until the checkpoint that a node runs from is saved.
+
+    With `durability="async"` it may still be on its way. An effect that starts before its run
+    is saved could not be found again after a crash.
+
+    Raises:
+        LedgerUnavailable: It was not saved in time.
+    """
+    saver, info = _saver(config), runtime.execution_info
+    if saver is None or info is None:
+        return
+    clock = asyncio.get_running_loop().time
+    ends, pause = clock() + _SAVE_WAIT_S, 0.001
+    here: RunnableConfig = {"configurable": _place(config)}
+    while clock() < ends:
+        found = await saver.aget_tuple(here)
+        if found is not None and found.checkpoint["id"] >= info.checkpoint_id:
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 0.1)
+    raise LedgerUnavailable(
+        f"the checkpoint before an effect was not saved within {_SAVE_WAIT_S:g} s; look at the "
+        "checkpointer and resume the run"
+    )
+
+
+def _saver(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
+    found = (config.get("configurable") or {}).get("__pregel_checkpointer")
+    return found if isinstance(found, BaseCheckpointSaver) else None
+
+
+def _place(config: RunnableConfig) -> dict[str, Any]:
+    """Name the graph's own checkpoints: a node's namespace is one level below."""
+    given = config.get("configurable") or {}
+    above, _, _ = str(given.get("checkpoint_ns") or "").rpartition("|")
+    return {"thread_id": given.get("thread_id"), "checkpoint_ns": above}
+
+
+def _thread(config: RunnableConfig) -> str:
+    """Name the thread: of a subgraph, together with the nodes above it."""
+    place = _place(config)
+    above = "|".join(part.split(":")[0] for part in place["checkpoint_ns"].split("|"))
+    return f"{place['thread_id']}|{above}" if above else str(place["thread_id"])
+
+
+async def _is_fork(
+    saver: BaseCheckpointSaver[Any], config: RunnableConfig, runtime: Runtime[Any]
+) -> bool:
+    info = runtime.execution_info
+    if info is None:
+        return False
+    place = {**_place(config), "checkpoint_id": info.checkpoint_id}
+    found = await saver.aget_tuple({"configurable": place})
+    # One that is not saved yet was made by this very invocation.
+    return found is not None and found.metadata.get("source", "loop") not in _LOOP_SOURCES

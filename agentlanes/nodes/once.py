@@ -1,0 +1,140 @@
+"""Running a call with an effect once, whatever became of earlier tries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
+
+from agentlanes.errors import LedgerMismatch, NeedsIntervention, NotApplied
+from agentlanes.nodes.asking import ask_outcome
+from agentlanes.nodes.custody import Custody
+from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.tooling import ToolResult
+from agentlanes.nodes.undo import call_hook, to_the_end
+from agentlanes.speculation.ledger import EffectRecord
+
+__all__ = ["run_once", "settle_unknown"]
+
+
+async def run_once(
+    parts: Parts,
+    record: EffectRecord,
+    args: dict[str, Any],
+    config: RunnableConfig,
+    custody: Custody,
+    call_id: str,
+) -> ToolResult:
+    """Run a call unless the ledger says that it has been run.
+
+    Args:
+        parts: The graph's parts.
+        record: The call, as it is to be recorded.
+        args: Its arguments.
+        config: The node's config.
+        custody: The hold on its thread.
+        call_id: Its id in the transcript.
+
+    Raises:
+        NeedsIntervention: Nobody can say whether it took effect, and there is no checkpointer
+            that a person could be asked through.
+        LedgerError: The ledger does not let it start.
+    """
+    held = await custody.ledger.get(record.key)
+    attempt = held.attempt if held is not None else 0
+    if held is not None and (held.tool, held.args) != (record.tool, record.args):
+        edited = held.status in ("proposed", "approved")
+        if held.tool != record.tool or not edited:
+            raise LedgerMismatch(
+                f"the ledger holds {held.tool} with other arguments at this place of the run; the "
+                "run's state and its ledger do not belong together"
+            )
+    told = held is not None and held.result is not None
+    if held is not None and (held.status == "done" or (held.status == "failed" and told)):
+        return ToolResult(text=held.result or "", failed=held.status == "failed")
+    if held is not None and held.status in ("started", "unknown"):
+        happened, text = await settle_unknown(parts, held, config, custody)
+        if happened:
+            return ToolResult(text=text)
+    started = replace(record, status="started", attempt=attempt + 1)
+    await custody.put(started)
+    given = await _run(parts, started, args, config, custody, call_id)
+    if not given.failed:
+        await custody.put(replace(started, status="done", result=given.text))
+        return given
+    if given.error is None or isinstance(given.error, NotApplied):
+        await custody.put(replace(started, status="failed", result=given.text))
+        return given
+    unknown = replace(started, status="unknown", note=given.text)
+    await custody.put(unknown)
+    try:
+        happened, text = await settle_unknown(parts, unknown, config, custody)
+    except NeedsIntervention as stop:
+        raise stop from given.error
+    if happened:
+        return ToolResult(text=text)
+    await custody.put(replace(started, status="failed", result=given.text))
+    return given
+
+
+async def _run(
+    parts: Parts,
+    record: EffectRecord,
+    args: dict[str, Any],
+    config: RunnableConfig,
+    custody: Custody,
+    call_id: str,
+) -> ToolResult:
+    try:
+        return await parts.tools[record.tool].run(args, config, call_id, key=record.key)
+    except GraphBubbleUp:
+        # The tool asks a person before it does anything; it starts over when the run resumes.
+        await custody.put(replace(record, status="approved"))
+        raise
+    except asyncio.CancelledError:
+        note = "its run was cancelled while it was under way"
+        await to_the_end(custody.put(replace(record, status="unknown", note=note)))
+        raise
+
+
+async def settle_unknown(
+    parts: Parts, record: EffectRecord, config: RunnableConfig, custody: Custody
+) -> tuple[bool, str]:
+    """Find out what became of a call that was started: by the tool's `check`, or a person.
+
+    Returns:
+        Whether it took effect, and what it gave.
+
+    Raises:
+        NeedsIntervention: Neither can say.
+    """
+    note = record.note or "it was started, and its outcome was never recorded"
+    if record.status != "unknown":
+        record = replace(record, status="unknown", note=note)
+        await custody.put(record)
+    args = json.loads(record.args)
+    tool = parts.tools.get(record.tool)
+    happened, text = False, ""
+    checked = tool is not None and tool.effect.check is not None
+    if tool is not None and tool.effect.check is not None:
+        try:
+            found = await call_hook(tool.effect.check, args, record.key)
+            happened, text = found is not None, str(found)
+        except Exception as error:
+            checked, note = False, f"{note}; its check failed ({type(error).__name__}: {error})"
+    if not checked:
+        if not custody.thread:
+            raise NeedsIntervention(
+                f"nobody can say whether {record.tool} took effect: {note}. Look at the world "
+                "and settle it by hand; a tool that raises agentlanes.NotApplied says that "
+                "nothing happened, and one with a check can be asked.",
+                call={"tool": record.tool, "args": args},
+            )
+        happened, text = ask_outcome(replace(record, note=note), args)
+    settled = replace(record, result=text) if happened else record
+    await custody.put(replace(settled, status="done" if happened else "failed"))
+    return happened, text
