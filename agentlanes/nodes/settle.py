@@ -227,7 +227,7 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
         if unverified:
             settled.denied = verdict["reason"]
             return False
-        settled.fence, settled.fates[index] = proposal, "fenced"
+        settled.fence, settled.fates[index] = {**proposal, "verdict": verdict}, "fenced"
         return False
     if proposal["result"] is None:
         settled.open = True
