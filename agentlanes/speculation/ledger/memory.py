@@ -67,7 +67,9 @@ def check_move(held: EffectRecord | None, record: EffectRecord) -> None:
     Raises:
         LedgerMismatch: It is of another call, or its status cannot follow.
     """
-    if held is not None and (held.tool, held.args) != (record.tool, record.args):
+    # A person may edit a call before approving it; afterwards its arguments are fixed.
+    fixed = held is not None and (held.status != "proposed" or held.tool != record.tool)
+    if held is not None and fixed and (held.tool, held.args) != (record.tool, record.args):
         raise LedgerMismatch(
             f"the ledger holds {held.tool} at this place of the run, not {record.tool}; the run's "
             "state and its ledger do not belong together"
