@@ -78,6 +78,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             run=run["uid"],
             window=window["id"],
             custody=custody,
+            config=config,
             route=state["route"],
             run_ahead=window["run_ahead"],
             correction=state.get("correction"),

@@ -26,14 +26,14 @@ async def next_draft(
 ) -> dict[str, Any]:
     """Give the update that holds the next calls, or that ends the window."""
     if state["first"] and context.carry and "finish" in context.carry[0]:
-        return await _finish(parts, state, context, config, context.carry[0]["text"], None)
+        return await _finish(parts, state, context, context.carry[0]["text"], None)
     if state["first"] and context.carry:
         return {"pending": context.carry, "draft": None, "first": False}
     plan = state["plan"]
     if plan is None and state["first"] and context.route["plan"]:
         return await _draft_plan(parts, state, context, config)
     if plan is not None and state["at"] >= len(plan["steps"]):
-        return await _finish(parts, state, context, config, "", None)
+        return await _finish(parts, state, context, "", None)
     if plan is not None:
         ready = _ready_steps(parts, plan, state)
         if ready:
@@ -123,19 +123,14 @@ async def _draft_calls(
     _keep(parts, context, reply)
     calls = reply.message.tool_calls
     if not calls:
-        return await _finish(parts, state, context, config, str(reply.message.text), number)
+        return await _finish(parts, state, context, str(reply.message.text), number)
     pending = [{"tool": c["name"], "args": c["args"], "text": ""} for c in calls]
     context.burst = burst
     return {"pending": pending, "draft": number, "first": False}
 
 
 async def _finish(
-    parts: Parts,
-    state: ActState,
-    context: ActContext,
-    config: RunnableConfig,
-    text: str,
-    draft: int | None,
+    parts: Parts, state: ActState, context: ActContext, text: str, draft: int | None
 ) -> dict[str, Any]:
     """Propose to finish. A plan whose steps are all proposed has said so already."""
     plan = state["plan"]
@@ -154,17 +149,15 @@ async def _finish(
             context.leftover.append({"finish": True, "text": text})
     announce(context, proposal)
     if parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None:
-        await _answer_early(parts, state, context, config, text)
+        await _answer_early(parts, state, context, text)
     return {"pending": [], "done": True, "first": False}
 
 
-async def _answer_early(
-    parts: Parts, state: ActState, context: ActContext, config: RunnableConfig, text: str
-) -> None:
+async def _answer_early(parts: Parts, state: ActState, context: ActContext, text: str) -> None:
     """Write the answer while the verdicts are out: marked, and taken back if one rejects."""
     context.answering = True
     messages = deliver_prompt(parts.system_prompt, state["transcript"], text or None)
-    asked = lane_config(config, "act", "answer", "speculative", "provisional")
+    asked = lane_config(context.config, "act", "answer", "speculative", "provisional")
     reply = await ask(parts.act, messages, asked)
     context.answer = EarlyAnswer(
         text=str(reply.message.text), asked=fingerprint(messages), facts=reply.facts("act")

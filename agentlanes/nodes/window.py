@@ -51,6 +51,7 @@ class ActContext:
         run: The run's uid.
         window: The window's id, for events.
         custody: The invocation's hold on the thread.
+        config: The act node's own config: what is called with it streams as the graph's own.
         route: The router's decision for the window.
         run_ahead: Unverified proposals allowed in flight.
         correction: What was rejected last, for the first draft.
@@ -70,6 +71,7 @@ class ActContext:
     run: str
     window: int
     custody: Custody
+    config: RunnableConfig
     route: Route
     run_ahead: int
     correction: Correction | None
