@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench docs clean
+.PHONY: help demo test lint type check bench prove docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -35,6 +35,9 @@ check: lint type test  ## all of the above
 
 bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
 	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
+
+prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
+	$(BIN)/python -m benchmarks.prove $(ARGS)
 
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py

@@ -48,8 +48,12 @@ LINES: dict[tuple[str, str], tuple[str, tuple[int, int, str] | None]] = {
         (427, 36, "next window, with the correction if there is one"),
     ),
     ("effects", "route"): (
-        "M 601 374 H 196 Q 178 374 178 356 V 241",
-        (389, 392, "the call and its result are committed"),
+        "M 601 384 H 176 Q 158 384 158 366 V 241",
+        (389, 402, "the call and its result are committed"),
+    ),
+    ("route", "effects"): (
+        "M 198 235 V 346 Q 198 364 216 364 H 595",
+        (389, 356, "what a crash left open comes first"),
     ),
 }
 
