@@ -15,7 +15,13 @@ from langchain_core.outputs import ChatGenerationChunk
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentlanes import Admission, MemoryLedger, Session, VerifyPolicy, build_agent, effect
-from agentlanes.errors import IncompleteReply, InvalidTool, NeedsIntervention
+from agentlanes.errors import (
+    EndpointOverloaded,
+    IncompleteReply,
+    InvalidTool,
+    NeedsIntervention,
+    VerdictUnavailable,
+)
 from agentlanes.testing import ScriptedModel
 from tests.oracle import Oracle, World
 from tests.test_graph import MIXED, READS, ask
@@ -313,6 +319,31 @@ async def test_a_skipped_tool_that_writes_is_judged_all_the_same() -> None:
     judged = [a["proposal"].get("tool") for a in oracle.judged]
     assert judged.count("store") == 2
     assert "look" not in judged
+
+
+@pytest.mark.parametrize("verify", ["approve", "skip"])
+async def test_only_reads_count_without_a_verdict(verify: Any) -> None:
+    desk, oracle = Desk(), Oracle(NOTES)
+
+    def down(messages: list[Any], kwargs: dict[str, Any]) -> AIMessage:
+        raise EndpointOverloaded("down")
+
+    reads = [("count", {}), *NOTES]
+    oracle = Oracle(reads)
+    agent = build_agent(
+        oracle.act,
+        ScriptedModel(script=down),
+        desk.tools(),
+        planning="never",
+        verify=verify,
+        runs_ahead=("pure", "read", "reversible"),
+        checkpointer=InMemorySaver(),
+    )
+    with pytest.raises(VerdictUnavailable):
+        await agent.ainvoke(ask(), CONFIG)
+    kept = (await agent.aget_state(CONFIG)).values["committed"]
+    assert [call["tool"] for call in kept] == ["count"]
+    assert desk.notes == []
 
 
 class Streaming(ScriptedModel):

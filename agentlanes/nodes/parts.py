@@ -170,10 +170,11 @@ class Parts:
         return any(tool.effect.effect_class in lasting for tool in self.tools.values())
 
     def mode(self, tool: BoundTool | None, profile: str) -> Verify:
-        """Say what a call needs; one that must not run ahead is never skipped."""
+        """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped."""
         mode = self.verify.of(tool.name if tool is not None else None, profile)
-        waits = tool is not None and not tool.runs_ahead
-        return "approve" if mode == "skip" and waits else mode
+        if mode != "skip" or tool is None:
+            return mode
+        return "skip" if tool.runs_ahead and tool.effect.harmless else "approve"
 
     def listing(self) -> list[dict[str, Any]]:
         """Describe every tool for a prompt, in a fixed order."""

@@ -25,6 +25,7 @@ from agentlanes.nodes.records import publish, window_records
 from agentlanes.nodes.undo import keep, take_back
 from agentlanes.nodes.window import nothing_proposed
 from agentlanes.plan import conforms
+from agentlanes.speculation.effects import HARMLESS
 from agentlanes.speculation.exchange import Exchange, binds, subject, verdict_on
 from agentlanes.state import (
     AgentState,
@@ -223,10 +224,10 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
         settled.fates[index] = _fate(verdict)
         settled.finished, settled.answer = True, proposal["text"] or None
         return False
+    if unverified and (proposal["fenced"] or proposal["effect"] not in HARMLESS):
+        settled.denied = verdict["reason"]
+        return False
     if proposal["fenced"]:
-        if unverified:
-            settled.denied = verdict["reason"]
-            return False
         settled.fence, settled.fates[index] = {**proposal, "verdict": verdict}, "fenced"
         return False
     if proposal["result"] is None:

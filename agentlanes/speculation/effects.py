@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool
 from agentlanes.errors import InvalidTool
 from agentlanes.speculation.session import Session
 
-__all__ = ["Effect", "EffectClass", "HappenedCheck", "Undo", "effect", "effect_of"]
+__all__ = ["HARMLESS", "Effect", "EffectClass", "HappenedCheck", "Undo", "effect", "effect_of"]
 
 EffectClass = Literal["pure", "read", "session", "reversible", "write", "irreversible"]
 """From the least to the most: `pure` computes, `read` looks, `session` moves a cursor of its own,
@@ -25,6 +25,9 @@ asynchronous, and must be idempotent: after a crash it is called again."""
 HappenedCheck = Callable[[dict[str, Any], str], Any]
 """Says what a call came to: `check(args, key)` gives its result as text, or `None` when it did
 not take effect. It may be asynchronous; what it raises leaves the outcome unknown."""
+
+HARMLESS: frozenset[str] = frozenset({"pure", "read"})
+"""Classes whose calls change nothing."""
 
 _MAY: frozenset[EffectClass] = frozenset({"pure", "read", "session", "reversible"})
 _MARK = "agentlanes_effect"
@@ -57,6 +60,11 @@ class Effect:
     target: str | None = None
     allow: tuple[str, ...] = ()
     declared: bool = True
+
+    @property
+    def harmless(self) -> bool:
+        """Whether a call changes nothing, so that it may count without a verdict."""
+        return self.effect_class in HARMLESS
 
     @property
     def ordered(self) -> bool:
