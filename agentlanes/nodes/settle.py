@@ -288,9 +288,9 @@ def _count(
     nothing = not (settled.committed or settled.fence or settled.finished or planned)
     if settled.correction is not None or (nothing and idle):
         run["corrections"] += 1
-    run["failure"] = proposed["failure"] if settled.fence is None else None
-    if settled.finished:
-        run["failure"] = None
+    # What failed after a call that does not count, would not have been tried without it.
+    counts = not (settled.correction or settled.fence or settled.finished)
+    run["failure"] = proposed["failure"] if counts else None
     if settled.denied is not None:
         key = uuid.uuid4().hex
         error = VerdictUnavailable(
