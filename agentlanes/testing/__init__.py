@@ -2,7 +2,7 @@
 
 `EndpointServer` speaks the OpenAI Chat Completions protocol over a real socket and answers from a
 script of yours; it needs the extra `testing`. `ScriptedModel` is a chat model inside the process
-and needs nothing.
+and needs nothing, nor does `VirtualClock`, an event loop whose seconds pass at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentlanes.testing.clock import Deadlock, RealTrafficRefused, VirtualClock
     from agentlanes.testing.endpoint import EndpointServer, RequestLog, Script
     from agentlanes.testing.faults import Fault, on_requests
     from agentlanes.testing.latency import Latency, LogNormal
@@ -18,28 +19,34 @@ if TYPE_CHECKING:
     from agentlanes.testing.scripted import ScriptedCall, ScriptedModel
 
 __all__ = [
+    "Deadlock",
     "EndpointServer",
     "Fault",
     "Latency",
     "LogNormal",
+    "RealTrafficRefused",
     "Reply",
     "RequestLog",
     "Script",
     "ScriptedCall",
     "ScriptedModel",
+    "VirtualClock",
     "on_requests",
 ]
 
 _HOMES = {
+    "Deadlock": "clock",
     "EndpointServer": "endpoint",
     "Fault": "faults",
     "Latency": "latency",
     "LogNormal": "latency",
+    "RealTrafficRefused": "clock",
     "Reply": "reply",
     "RequestLog": "endpoint",
     "Script": "endpoint",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "VirtualClock": "clock",
     "on_requests": "faults",
 }
 
