@@ -155,6 +155,17 @@ async def test_the_key_is_the_librarys_to_give(tmp_path):
     assert isinstance(refused.error, NotApplied)
 
 
+async def test_its_check_says_what_the_tool_said(tmp_path):
+    outbox = Outbox(tmp_path)
+    bound = bind_tools([outbox.send_email], timeout_s=None, max_chars=1000)["send_email"]
+    check = bound.effect.check
+    assert check(MAIL, "key_0") is None
+    given = await bound.run(MAIL, {}, "call_0", key="key_0")
+    assert check(MAIL, "key_0") == given.text
+    assert check(MAIL, "key_1") is None
+    assert len(outbox.mails()) == 1
+
+
 async def test_effects_and_listing(tmp_path):
     outbox = Outbox(tmp_path)
     assert effect_of(outbox.send_email).effect_class == "irreversible"

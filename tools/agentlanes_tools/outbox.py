@@ -6,7 +6,8 @@ appears once however often the call is tried again:
 - `NotApplied` is raised for everything that goes wrong before the mail appears, so that a caller
   knows that nothing happened;
 - whatever is raised after that leaves the outcome open, and the key settles it: the same call with
-  the same key gives the same answer and writes nothing.
+  the same key gives the same answer and writes nothing, and the tool's `check` says whether the mail
+  is there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import email.policy
 import hashlib
+import json
 import os
 import re
 import unicodedata
@@ -78,7 +80,7 @@ class Outbox:
         self.folder = Path(folder).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sender = _addresses(sender)[0]
-        self.send_email: BaseTool = effect("irreversible")(
+        self.send_email: BaseTool = effect("irreversible", check=self._sent)(
             StructuredTool.from_function(
                 func=self._send,
                 name="send_email",
@@ -102,10 +104,7 @@ class Outbox:
         _check_text(subject, body)
         if idempotency_key is not None and not 0 < len(idempotency_key) <= 500:
             raise NotApplied("an idempotency key has 1 to 500 characters; nothing was written")
-        name = uuid.uuid4().hex
-        if idempotency_key is not None:
-            digest = hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass"))
-            name = digest.hexdigest()[:32]
+        name = _name_of(idempotency_key) if idempotency_key is not None else uuid.uuid4().hex
         message = EmailMessage(policy=_POLICY)
         message["From"] = self._sender
         message["To"] = ", ".join(recipients)
@@ -122,7 +121,14 @@ class Outbox:
                     "this idempotency key belongs to another mail that was written before; "
                     "nothing was written now. Use a key of its own for each mail."
                 )
-        return {"status": "queued", "id": name, "to": ", ".join(recipients)}
+        return _receipt(name, recipients)
+
+    def _sent(self, args: dict[str, Any], key: str) -> str | None:
+        """Say whether a mail with this key was written, as the tool would have said it."""
+        name = _name_of(key)
+        if not (self.folder / f"{name}.eml").exists():
+            return None
+        return json.dumps(_receipt(name, _addresses(args["to"])), ensure_ascii=False)
 
     def _write_once(self, name: str, data: bytes) -> bool:
         """Make a mail appear complete, or say that its name is taken."""
@@ -168,6 +174,14 @@ _SEND_HELP = (
     "Queue one plain-text mail to be sent. It cannot be taken back, so be sure of the recipients, "
     "the subject and the text. Gives the mail's id."
 )
+
+
+def _name_of(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _receipt(name: str, recipients: list[str]) -> dict[str, str]:
+    return {"status": "queued", "id": name, "to": ", ".join(recipients)}
 
 
 def _misfit(error: object) -> NoReturn:
