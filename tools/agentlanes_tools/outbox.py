@@ -6,8 +6,8 @@ appears once however often the call is tried again:
 - `NotApplied` is raised for everything that goes wrong before the mail appears, so that a caller
   knows that nothing happened;
 - whatever is raised after that leaves the outcome open, and the key settles it: the same call with
-  the same key gives the same answer and writes nothing, and the tool's `check` says whether the mail
-  is there.
+  the same key gives the same answer and writes nothing, and the tool's `check` says whether it is
+  there.
 """
 
 from __future__ import annotations
