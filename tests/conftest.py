@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 from tests.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell: children would be deaf to the Ctrl-C that tests send.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("long", max_examples=200, stateful_step_count=100, deadline=None)
