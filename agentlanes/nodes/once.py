@@ -112,8 +112,9 @@ async def settle_unknown(
     Raises:
         NeedsIntervention: Neither can say.
     """
-    note = record.note or "it was started, and its outcome was never recorded"
+    note = record.note
     if record.status != "unknown":
+        note = "it was started, and its outcome was never recorded"
         record = replace(record, status="unknown", note=note)
         await custody.put(record)
     args = json.loads(record.args)
