@@ -34,6 +34,16 @@ WHEEL_SHA256 = "3bb6dfa5f0c68ad403c9ec50b00db2bb3b4cc9b38ab1ff33f48fe30d853d3a0a
 
 PACKAGE = "bfcl_eval"
 CATEGORY = "multi_turn_base"
+CATEGORIES = (
+    CATEGORY,
+    "multi_turn_miss_func",
+    "multi_turn_miss_param",
+    "multi_turn_long_context",
+)
+"""BFCL's multi-turn categories, 200 tasks each."""
+
+MORE_TOOLS = "I have updated some more functions you can choose from. What about now?"
+"""What BFCL has the user say in a turn that only brings functions that were missing."""
 _DOWNLOAD_TIMEOUT_S = 180
 
 
@@ -48,6 +58,7 @@ class Task:
         classes: The simulated APIs the task offers.
         config: The state each API starts in.
         entry: The task as the wheel has it, for BFCL's own checker.
+        long_context: The APIs are filled with much that is of no use to the task.
     """
 
     id: str
@@ -56,6 +67,7 @@ class Task:
     classes: tuple[str, ...]
     config: Mapping[str, Any]
     entry: Mapping[str, Any]
+    long_context: bool = False
 
 
 def fetch_wheel(settings: Settings | None = None) -> Path:
@@ -183,27 +195,30 @@ def read_lines(wheel: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def load_tasks(wheel: Path, limit: int | None = None) -> list[Task]:
-    """Read the first tasks of `multi_turn_base`, in file order.
+def load_tasks(wheel: Path, limit: int | None = None, category: str = CATEGORY) -> list[Task]:
+    """Read the first tasks of a category, in file order.
 
     Args:
         wheel: The file that `fetch_wheel` gave.
         limit: How many; all 200 by default.
+        category: One of `CATEGORIES`.
     """
     truth = {
         entry["id"]: entry["ground_truth"]
-        for entry in read_lines(wheel, f"possible_answer/BFCL_v4_{CATEGORY}.json")
+        for entry in read_lines(wheel, f"possible_answer/BFCL_v4_{category}.json")
     }
     return [
         Task(
             id=entry["id"],
             turns=tuple(
-                "\n\n".join(message["content"] for message in turn) for turn in entry["question"]
+                "\n\n".join(message["content"] for message in turn) or MORE_TOOLS
+                for turn in entry["question"]
             ),
             truth=tuple(tuple(turn) for turn in truth[entry["id"]]),
             classes=tuple(entry["involved_classes"]),
             config=entry["initial_config"],
             entry=entry,
+            long_context=category == "multi_turn_long_context",
         )
-        for entry in read_lines(wheel, f"BFCL_v4_{CATEGORY}.json")[:limit]
+        for entry in read_lines(wheel, f"BFCL_v4_{category}.json")[:limit]
     ]

@@ -67,16 +67,24 @@ class Oracle:
         act_error: Share of its calls that the act lane gets wrong at first, from 0 to 1.
         seed: Seed of its errors.
         limit: How many tasks it knows; all by default.
+        tasks: The tasks it knows, in place of the first ones of `multi_turn_base`.
 
     Example:
         EndpointServer({"bfcl-act/*": oracle.act, "bfcl-reason/*": oracle.reason})
     """
 
     def __init__(
-        self, wheel: Path, *, act_error: float = 0.0, seed: int = 0, limit: int | None = None
+        self,
+        wheel: Path,
+        *,
+        act_error: float = 0.0,
+        seed: int = 0,
+        limit: int | None = None,
+        tasks: Sequence[Task] | None = None,
     ) -> None:
         self.catalog = Catalog(wheel)
-        self.tasks: dict[str, Task] = {task.id: task for task in load_tasks(wheel, limit)}
+        known = load_tasks(wheel, limit) if tasks is None else tasks
+        self.tasks: dict[str, Task] = {task.id: task for task in known}
         self.act_error = act_error
         self.seed = seed
         self._truths: dict[str, _Truth] = {}

@@ -16,7 +16,7 @@ from agentlanes.bench.bfcl_calls import Call, Catalog, ToolSpec
 from agentlanes.bench.bfcl_data import Task
 from agentlanes.speculation.effects import effect
 
-__all__ = ["World", "deep_state"]
+__all__ = ["World", "deep_state", "live_tool"]
 
 
 class World:
@@ -37,7 +37,8 @@ class World:
         for owner in task.classes:
             instance = catalog.apis[owner]()
             if owner not in catalog.stateless:
-                instance._load_scenario(copy.deepcopy(task.config.get(owner, {})))
+                scenario = copy.deepcopy(task.config.get(owner, {}))
+                instance._load_scenario(scenario, long_context=task.long_context)
             self._instances[owner] = instance
         self._loaded_at = datetime.now()  # noqa: DTZ005 - naive, as the files' own times are
 
@@ -71,7 +72,8 @@ class World:
             delay_s: How long a call takes. The simulated APIs answer at once; real ones do not.
             describe: What becomes of each tool's description; it stays as it is by default.
         """
-        return [self._tool(spec, delay_s, describe) for spec in self._specs.values()]
+        specs = self._specs.values()
+        return [live_tool(spec, self.execute, delay_s, describe) for spec in specs]
 
     def state(self) -> dict[str, Any]:
         """Give everything the instances hold, as plain data that compares with `==`."""
@@ -80,21 +82,36 @@ class World:
             for owner, instance in self._instances.items()
         }
 
-    def _tool(self, spec: ToolSpec, delay_s: float, describe: Callable[[str], str]) -> BaseTool:
-        # A coroutine, so that it may run ahead of its verdict. What it does it does in one go on
-        # the event loop, after the delay: no other call and no cancellation comes between.
-        async def run(**args: Any) -> str:
-            if delay_s:
-                await asyncio.sleep(delay_s)
-            return self.execute(Call(spec.name, args))
 
-        tool = StructuredTool(
-            name=spec.name,
-            description=describe(spec.description),
-            args_schema=dict(spec.schema),
-            coroutine=run,
-        )
-        return effect(spec.effect)(tool)
+def live_tool(
+    spec: ToolSpec,
+    execute: Callable[[Call], str],
+    delay_s: float = 0.0,
+    describe: Callable[[str], str] = str,
+) -> BaseTool:
+    """Make a tool of a documented function.
+
+    Args:
+        spec: The function.
+        execute: Runs a call of it.
+        delay_s: How long a call takes.
+        describe: What becomes of its description.
+    """
+
+    # A coroutine, so that it may run ahead of its verdict. What it does it does in one go on
+    # the event loop, after the delay: no other call and no cancellation comes between.
+    async def run(**args: Any) -> str:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        return execute(Call(spec.name, args))
+
+    tool = StructuredTool(
+        name=spec.name,
+        description=describe(spec.description),
+        args_schema=dict(spec.schema),
+        coroutine=run,
+    )
+    return effect(spec.effect)(tool)
 
 
 def _worded(given: Any) -> str:

@@ -1,0 +1,1 @@
+"""The long proofs of the guarantees: `make prove`."""
