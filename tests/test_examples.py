@@ -45,6 +45,12 @@ SAYS = {
         r"Paid: INV-7\n",
         r"'INV-7', 'euros': 80} allowed\n  pay .*'INV-9', 'euros': 1200} refused",
     ],
+    "06_pulled_plug": [
+        r"The worker ended with signal 9. The bank's book: \['INV-7 80 EUR'\]",
+        r"its outcome was never recorded. Did pay\(.*'INV-7'.*\) happen\?",
+        r"The bank's book at the end: \['INV-7 80 EUR', 'INV-9 120 EUR'\]",
+        r"Checked by code: every invoice was paid once",
+    ],
 }
 
 
