@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from agentlanes.errors import LeaseLost, LedgerMismatch
-from agentlanes.speculation.ledger.record import MOVES, EffectRecord, Lease
+from agentlanes.errors import LeaseLost
+from agentlanes.speculation.ledger.record import EffectRecord, Lease
+from agentlanes.speculation.ledger.rules import is_pending, rule_on
 
-__all__ = ["MemoryLedger", "check_move", "is_pending"]
-
-_OUTCOMES = frozenset({"done", "failed", "unknown", "undone"})
-_OPEN = frozenset({"proposed", "approved", "started", "unknown", "undoing"})
+__all__ = ["MemoryLedger"]
 
 
 class MemoryLedger:
@@ -32,12 +29,12 @@ class MemoryLedger:
 
     async def put(self, record: EffectRecord, lease: Lease | None = None) -> None:
         """Keep a record."""
-        held = lease is None or self._tokens.get(lease.thread) == lease.token
-        check_move(self._records.get(record.key), record)
-        if held or record.status in _OUTCOMES:
-            self._records[record.key] = replace(record)
-        if not held:
-            raise LeaseLost(record.thread)
+        newest = self._tokens.get(lease.thread) if lease is not None else None
+        write, lost = rule_on(self._records.get(record.key), record, lease, newest)
+        if write:
+            self._records[record.key] = record
+        if lost and lease is not None:
+            raise LeaseLost(lease.thread)
 
     async def of_run(self, run: str) -> Sequence[EffectRecord]:
         """Give a run's records, in the order of their first writing."""
@@ -53,27 +50,3 @@ class MemoryLedger:
     def records(self) -> list[EffectRecord]:
         """Give every record, in the order of their first writing."""
         return list(self._records.values())
-
-
-def is_pending(record: EffectRecord) -> bool:
-    """Say whether nobody has settled a record yet."""
-    provisional = record.ahead and record.status == "done"
-    return record.status in _OPEN or provisional
-
-
-def check_move(held: EffectRecord | None, record: EffectRecord) -> None:
-    """Refuse a record that cannot follow the one that is held.
-
-    Raises:
-        LedgerMismatch: It is of another call, or its status cannot follow.
-    """
-    # A person may edit a call before approving it; afterwards its arguments are fixed.
-    fixed = held is not None and (held.status != "proposed" or held.tool != record.tool)
-    if held is not None and fixed and (held.tool, held.args) != (record.tool, record.args):
-        raise LedgerMismatch(
-            f"the ledger holds {held.tool} at this place of the run, not {record.tool}; the run's "
-            "state and its ledger do not belong together"
-        )
-    before = held.status if held is not None else None
-    if record.status != before and record.status not in MOVES[before]:
-        raise LedgerMismatch(f"an effect that is {before or 'new'} cannot become {record.status}")
