@@ -169,6 +169,12 @@ class Parts:
         lasting = ("reversible", "write", "irreversible")
         return any(tool.effect.effect_class in lasting for tool in self.tools.values())
 
+    @property
+    def undoes(self) -> bool:
+        """Whether calls may run ahead that have to be undone when they are discarded."""
+        tools = self.tools.values()
+        return any(tool.runs_ahead and tool.effect.undo is not None for tool in tools)
+
     def mode(self, tool: BoundTool | None, profile: str) -> Verify:
         """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped."""
         mode = self.verify.of(tool.name if tool is not None else None, profile)

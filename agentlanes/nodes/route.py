@@ -18,6 +18,7 @@ from agentlanes.nodes.custody import Custody, refuse_exit_durability
 from agentlanes.nodes.drafting import fenced_again, issued_args
 from agentlanes.nodes.parts import Node, Parts, Verify
 from agentlanes.nodes.settle import settle_fork
+from agentlanes.nodes.undo import take_back
 from agentlanes.plan import approve
 from agentlanes.router import RouteScore, StepFeatures
 from agentlanes.speculation.ledger import effect_key
@@ -105,6 +106,9 @@ async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found 
     if not parts.effects or not custody.thread:
         return None
     run = state["run"]
+    if parts.undoes:
+        # Checkpoints may be older than what ran ahead: it is undone before anything runs again.
+        await take_back(parts, run["uid"], custody)
     held = await custody.ledger.get(effect_key(run["uid"], run["fenced"]))
     if held is not None and held.status in ("started", "done", "failed", "unknown"):
         # The checkpoint is older than the ledger: adopt what was begun.

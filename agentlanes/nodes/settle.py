@@ -18,7 +18,7 @@ from agentlanes.context.prompts import call_messages
 from agentlanes.errors import VerdictUnavailable
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
-from agentlanes.nodes.custody import Custody
+from agentlanes.nodes.custody import until_saved
 from agentlanes.nodes.events import answer_event, settled_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, window_records
@@ -39,6 +39,9 @@ from agentlanes.state import (
 )
 
 __all__ = ["advance_plan", "settle_fork", "settle_node"]
+
+
+_COUNTS: frozenset[Outcome] = frozenset({"committed", "skipped"})
 
 
 @dataclass(slots=True)
@@ -80,7 +83,14 @@ def settle_node(
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
         settled = _read_off(state, proposed, _verdicts(state, proposed), exchange)
-        await _make_good(parts, custody, run["uid"], proposed, settled, exchange)
+        _take_over(exchange, settled)
+        if parts.undoes:
+            keys = _kept_keys(proposed, settled)
+            if keys:
+                # A run that is taken up before this window would make the calls again.
+                await until_saved(config, runtime)
+            await keep(keys, custody)
+            await take_back(parts, run["uid"], custody, but=keys)
         made = window_records(state["route"], proposed, judged, settled.fates, window["id"])
         runtime.stream_writer(settled_event(window["id"], settled.fates))
         if proposed["answer"] is not None and not settled.finished:
@@ -122,25 +132,18 @@ def settle_fork(state: AgentState) -> dict[str, Any]:
     }
 
 
-async def _make_good(
-    parts: Parts,
-    custody: Custody,
-    run: str,
-    proposed: Proposed,
-    settled: _Settled,
-    exchange: Exchange | None,
-) -> None:
-    """Take over what is committed of sessions and reversible calls, and undo the rest."""
-    kept = {i for i, fate in settled.fates.items() if fate in ("committed", "skipped")}
+def _take_over(exchange: Exchange | None, settled: _Settled) -> None:
+    """Have each session go on from the fork of its last committed call."""
     for session, forks in exchange.forks.items() if exchange else ():
-        of_kept = [state for index, state in forks if index in kept]
-        if of_kept:
-            session.value = of_kept[-1]
-    if not any(t.effect.undo is not None and t.runs_ahead for t in parts.tools.values()):
-        return
-    keys = {p["key"] for p in proposed["proposals"] if p["index"] in kept and p["key"]}
-    await keep(keys, custody)
-    await take_back(parts, run, custody, but=keys)
+        kept = [fork for index, fork in forks if settled.fates.get(index) in _COUNTS]
+        if kept:
+            session.value = kept[-1]
+
+
+def _kept_keys(proposed: Proposed, settled: _Settled) -> set[str]:
+    """Give the ledger keys of the reversible calls that are committed."""
+    proposals = proposed["proposals"]
+    return {p["key"] for p in proposals if p["key"] and settled.fates.get(p["index"]) in _COUNTS}
 
 
 def _verdicts(state: AgentState, proposed: Proposed) -> dict[int, VerdictDict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import uuid
 from collections.abc import Awaitable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
 from agentlanes.nodes.window import ActContext
 from agentlanes.plan import canonical
-from agentlanes.speculation.ledger import EffectRecord, ahead_key
+from agentlanes.speculation.ledger import EffectRecord
 from agentlanes.state import ProposalDict
 
 __all__ = ["call_hook", "keep", "run_reversible", "take_back", "to_the_end"]
@@ -34,7 +35,8 @@ async def run_reversible(
 ) -> ToolResult:
     """Run a reversible call ahead of its verdict; whoever cancels it waits for its end."""
     index = proposal["index"]
-    key = proposal["key"] = ahead_key(context.run, context.window, index)
+    # Not made from its place: a window that is tried again after a crash is another try.
+    key = proposal["key"] = uuid.uuid4().hex
     record = EffectRecord(
         key=key,
         run=context.run,

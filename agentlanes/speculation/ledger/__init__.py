@@ -10,7 +10,6 @@ from agentlanes.speculation.ledger.record import (
     EffectStatus,
     Lease,
     Ledger,
-    ahead_key,
     effect_key,
 )
 
@@ -28,7 +27,6 @@ __all__ = [
     "MemoryLedger",
     "PostgresLedger",
     "SqliteLedger",
-    "ahead_key",
     "effect_key",
     "open_ledger",
 ]

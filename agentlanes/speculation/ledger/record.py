@@ -17,7 +17,6 @@ __all__ = [
     "EffectStatus",
     "Lease",
     "Ledger",
-    "ahead_key",
     "effect_key",
 ]
 
@@ -57,7 +56,8 @@ class EffectRecord:
     """One call with an effect, at one place of one run.
 
     Attributes:
-        key: `effect_key` or `ahead_key`; also the tool's idempotency key.
+        key: `effect_key`, or a random one for a call that ran ahead; also the tool's idempotency
+            key.
         run: The run's `uid`.
         thread: The thread's name, or `""` for a run without a checkpointer.
         ordinal: The call's place among the run's fenced calls, from 0; for calls that ran ahead,
@@ -108,11 +108,6 @@ def effect_key(run: str, ordinal: int) -> str:
     again may word a call differently.
     """
     return hashlib.sha256(f"{run}\0{ordinal}".encode()).hexdigest()[:32]
-
-
-def ahead_key(run: str, window: int, index: int) -> str:
-    """Give the key of a call that runs ahead: the index-th proposal of a window."""
-    return hashlib.sha256(f"{run}\0{window}\0{index}".encode()).hexdigest()[:32]
 
 
 class Ledger(Protocol):
