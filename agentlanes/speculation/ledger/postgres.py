@@ -51,6 +51,7 @@ _SESSION = """
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END, false)
 """
+_MADE = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'version'"
 _TAKE = """
     INSERT INTO {schema}.leases AS held (thread, token) VALUES (%s, 1)
     ON CONFLICT (thread) DO UPDATE SET token = held.token + 1 RETURNING token
@@ -223,7 +224,7 @@ class PostgresLedger(ThreadedLedger):
             prepare_threshold=None,  # poolers that change the server between calls know no plans
         )
         try:
-            link.answer_s = self._answer_s
+            link.answer_s = self._answer_s + 1.0  # the server gives up first, and says at what
             link.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             self._set_up(link)
         except BaseException:
@@ -248,10 +249,8 @@ class PostgresLedger(ThreadedLedger):
             )
 
     def _version(self, link: _Link) -> int | None:
-        there = link.execute(
-            "SELECT to_regclass(format('%%I.version', %s::text))", (self._schema,)
-        ).fetchone()
-        if there is None or there[0] is None:
+        # Read as a table: what looks a name up may not see yet what somebody else just made.
+        if link.execute(_MADE, (self._schema,)).fetchone() is None:
             return None
         row = link.execute(self._sql("SELECT version FROM {schema}.version")).fetchone()
         return row[0] if row is not None else None

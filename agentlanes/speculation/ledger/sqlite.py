@@ -222,15 +222,26 @@ def _held_at(db: sqlite3.Connection, key: str) -> str | None:
 
 def _make_file(path: Path) -> None:
     """Make an empty file for the owner's eyes, whose name outlives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        with suppress(OSError):  # not every system opens folders
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        _write_down(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _write_down(folder.parent)
+
+
+def _write_down(folder: Path) -> None:
+    with suppress(OSError):  # not every system opens folders
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _close_all(held: list[sqlite3.Connection]) -> None:

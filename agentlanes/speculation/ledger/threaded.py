@@ -23,8 +23,9 @@ class ThreadedLedger(ABC):
     """A ledger whose work is done by threads of its own.
 
     Nothing of it belongs to an event loop, so that it works on any, and on one after another. A
-    caller that is cancelled leaves what a thread has begun to come to its end. Once it was used,
-    a ledger must not be used on both sides of a fork.
+    caller that is cancelled while it writes waits for the end of the write, which happens all the
+    same; cancelled again, it leaves at once. A ledger that has been used must not be used on both
+    sides of a fork.
 
     Args:
         threads: How many calls the store works on at a time.
@@ -36,7 +37,7 @@ class ThreadedLedger(ABC):
 
     async def acquire(self, thread: str) -> Lease:
         """Take the newest lease on a thread."""
-        return Lease(thread=thread, token=await self._run(partial(self._acquire, thread)))
+        return Lease(thread=thread, token=await self._finish(partial(self._acquire, thread)))
 
     async def get(self, key: str) -> EffectRecord | None:
         """Give the record at a key."""
@@ -45,7 +46,7 @@ class ThreadedLedger(ABC):
 
     async def put(self, record: EffectRecord, lease: Lease | None = None) -> None:
         """Write a record so that it survives a crash, before returning."""
-        if await self._run(partial(self._put, record, lease)) and lease is not None:
+        if await self._finish(partial(self._put, record, lease)) and lease is not None:
             raise LeaseLost(lease.thread)
 
     async def of_run(self, run: str) -> Sequence[EffectRecord]:
@@ -60,20 +61,32 @@ class ThreadedLedger(ABC):
         """Close connections and end threads; a closed ledger opens again when it is used."""
         threads = self._threads
         if threads is not None:
-            await self._run(self._close)
+            await self._finish(self._close)
             self._threads = None
             threads.shutdown(wait=False)
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    def _begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._size, thread_name_prefix="ledger")
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return asyncio.get_running_loop().run_in_executor(self._threads, work)
         except RuntimeError as error:
             raise LedgerUnavailable(
                 f"the ledger has no thread to work on ({error}); resume the run"
             ) from error
-        return await future
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await self._begin(work)
+
+    async def _finish(self, work: Callable[[], T]) -> T:
+        """Do work whose end is awaited even when it is cancelled, so that nothing overtakes it."""
+        future = self._begin(work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait({future})
+            _ = future.cancelled() or future.exception()
+            raise
 
     @abstractmethod
     def _acquire(self, thread: str) -> int: ...
