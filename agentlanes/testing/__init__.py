@@ -3,6 +3,7 @@
 `EndpointServer` speaks the OpenAI Chat Completions protocol over a real socket and answers from a
 script of yours; it needs the extra `testing`. `ScriptedModel` is a chat model inside the process
 and needs nothing, nor does `VirtualClock`, an event loop whose seconds pass at once.
+`audit_effect` runs a tool and says whether its declared effect class is true.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentlanes.testing.audit import Auditor, EffectAudit, audit_effect, audit_table
     from agentlanes.testing.clock import Deadlock, RealTrafficRefused, VirtualClock
     from agentlanes.testing.endpoint import EndpointServer, RequestLog, Script
     from agentlanes.testing.faults import Fault, on_requests
     from agentlanes.testing.latency import Latency, LogNormal
     from agentlanes.testing.reply import Reply
     from agentlanes.testing.scripted import ScriptedCall, ScriptedModel
+    from agentlanes.testing.snapshot import Snapshot
 
 __all__ = [
+    "Auditor",
     "Deadlock",
+    "EffectAudit",
     "EndpointServer",
     "Fault",
     "Latency",
@@ -30,12 +35,17 @@ __all__ = [
     "Script",
     "ScriptedCall",
     "ScriptedModel",
+    "Snapshot",
     "VirtualClock",
+    "audit_effect",
+    "audit_table",
     "on_requests",
 ]
 
 _HOMES = {
+    "Auditor": "audit",
     "Deadlock": "clock",
+    "EffectAudit": "audit",
     "EndpointServer": "endpoint",
     "Fault": "faults",
     "Latency": "latency",
@@ -46,7 +56,10 @@ _HOMES = {
     "Script": "endpoint",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "Snapshot": "snapshot",
     "VirtualClock": "clock",
+    "audit_effect": "audit",
+    "audit_table": "audit",
     "on_requests": "faults",
 }
 
