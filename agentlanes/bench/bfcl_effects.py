@@ -99,7 +99,7 @@ _TICKETS: dict[str, EffectClass] = {
 _TRADING: dict[str, EffectClass] = {
     "get_current_time": "pure",  # a constant
     "get_symbol_by_name": "pure",
-    "get_available_stocks": "pure",
+    "get_available_stocks": "read",  # gives more where the instance holds a long context
     "get_stock_info": "read",
     "get_order_details": "read",
     "get_account_info": "read",
@@ -148,7 +148,7 @@ _VEHICLE: dict[str, EffectClass] = {
     "display_log": "pure",  # echoes its arguments
     "liter_to_gallon": "pure",
     "gallon_to_liter": "pure",
-    "estimate_distance": "pure",
+    "estimate_distance": "read",  # gives more where the instance holds a long context
     "get_zipcode_based_on_city": "pure",
     "find_nearest_tire_shop": "pure",
     "get_outside_temperature_from_google": "write",  # draws from the hidden random generator

@@ -42,6 +42,11 @@ class World:
             self._instances[owner] = instance
         self._loaded_at = datetime.now()  # noqa: DTZ005 - naive, as the files' own times are
 
+    @property
+    def instances(self) -> Mapping[str, Any]:
+        """The live API instances, by class."""
+        return self._instances
+
     def execute(self, call: Call) -> str:
         """Run one call, and give its result as BFCL's own executor words it.
 
