@@ -19,12 +19,12 @@ from langchain_core.runnables import RunnableConfig, patch_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agentlanes.errors import RunError
+from agentlanes.errors import LeaseLost, RunError
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.nodes.undo import take_back
+from agentlanes.nodes.undo import take_back, undo_own
 from agentlanes.nodes.window import ActContext, ActState, nothing_proposed
 from agentlanes.speculation.exchange import Exchange
 from agentlanes.state import AgentState, Proposed
@@ -93,6 +93,12 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
         failure = await _run(parts, subgraph, _start(state), context, config)
         if context.answering and context.answer is None:
             context.emit(answer_event("retracted"))
+        if parts.effects:
+            try:
+                await custody.check()
+            except LeaseLost:
+                await undo_own(parts, context)
+                raise
         for case in exchange.cases:
             case.proposal["verdict"] = exchange.verdicts.get(case.proposal["index"])
         return {

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,7 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime
 
-from agentlanes.errors import ConfigError, LedgerUnavailable
+from agentlanes.errors import ConfigError, LeaseLost, LedgerUnavailable
 from agentlanes.speculation.ledger import EffectRecord, Lease, Ledger, MemoryLedger
 
 __all__ = ["Custodies", "Custody", "refuse_exit_durability", "until_saved"]
@@ -26,6 +27,10 @@ __all__ = ["Custodies", "Custody", "refuse_exit_durability", "until_saved"]
 _KEPT = 4096  # invocations remembered; those that have ended are the oldest
 _SAVE_WAIT_S = 30.0
 _LOOP_SOURCES = frozenset({"loop", "input"})
+
+
+async def _nothing() -> str | None:
+    return None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +43,8 @@ class Custody:
         fresh: Nothing has been asked of any model in this invocation.
         ledger: Where its effects are recorded.
         lasting: Checkpoints and ledger outlive the process.
-        lease: The lease, once something was written under it.
+        lease: The lease, once the ledger was used.
+        at: Id of the checkpoint that the node at work runs from.
     """
 
     thread: str
@@ -47,25 +53,57 @@ class Custody:
     forked: bool = False
     fresh: bool = True
     lease: Lease | None = None
+    at: str = ""
+    _newest: Callable[[], Awaitable[str | None]] = _nothing
     _control: Any = None
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    async def take(self) -> None:
+        """Take the lease on the thread, once; without a thread nothing is shared.
+
+        Raises:
+            LeaseLost: Another worker is further on.
+        """
+        async with self._taking:
+            if self.lease is None and self.thread:
+                await self.check()
+                self.lease = await self.ledger.acquire(self.thread)
+
+    async def check(self) -> None:
+        """Stop where another worker has taken the thread further than this one.
+
+        Raises:
+            LeaseLost: The thread's newest checkpoint is newer than the one this node runs from.
+        """
+        newest = await self._newest() if self.lasting else None
+        if newest is not None and newest > self.at:
+            raise LeaseLost(self.thread)
+
+    async def get(self, key: str) -> EffectRecord | None:
+        """Give a record that no older worker can change any more but for its outcome."""
+        await self.take()
+        return await self.ledger.get(key)
+
+    async def of_run(self, run: str) -> Sequence[EffectRecord]:
+        """Give a run's records, in the order of their first writing."""
+        await self.take()
+        return await self.ledger.of_run(run)
+
     async def put(self, record: EffectRecord) -> None:
-        """Write a record under the lease on the thread; without a thread nothing is shared.
+        """Write a record under the lease.
 
         Raises:
             LeaseLost: Another worker has taken the thread over.
             LedgerError: The record could not be written.
         """
-        async with self._taking:
-            if self.lease is None and self.thread:
-                self.lease = await self.ledger.acquire(self.thread)
+        await self.take()
         await self.ledger.put(record, self.lease)
 
     async def older(self, run: str) -> list[EffectRecord]:
         """Give what earlier runs of the thread left unsettled."""
         if not self.thread:
             return []
+        await self.take()
         return [r for r in await self.ledger.pending(self.thread) if r.run != run]
 
 
@@ -100,6 +138,7 @@ class Custodies:
                 thread=thread,
                 ledger=ledger,
                 lasting=lasting and not isinstance(ledger, MemoryLedger),
+                _newest=partial(_newest_of, saver, {"configurable": _place(config)}),
                 _control=runtime.control,
             )
             self._held[key] = held
@@ -107,6 +146,7 @@ class Custodies:
                 self._held.popitem(last=False)
             if saver is not None:
                 held.forked = await _is_fork(saver, config, runtime)
+        held.at = runtime.execution_info.checkpoint_id if runtime.execution_info else ""
         return held
 
     def _ledger(self, lasting: bool) -> Ledger:
@@ -132,31 +172,38 @@ def refuse_exit_durability(config: RunnableConfig) -> None:
         )
 
 
-async def until_saved(config: RunnableConfig, runtime: Runtime[Any]) -> None:
+async def until_saved(custody: Custody, config: RunnableConfig) -> None:
     """Wait until the checkpoint that a node runs from is saved.
 
     With `durability="async"` it may still be on its way. An effect that starts before its run
     is saved could not be found again after a crash.
 
     Raises:
+        LeaseLost: Another worker has taken the thread further.
         LedgerUnavailable: It was not saved in time.
     """
-    saver, info = _saver(config), runtime.execution_info
-    if saver is None or info is None:
+    saver = _saver(config)
+    if saver is None:
         return
     clock = asyncio.get_running_loop().time
     ends, pause = clock() + _SAVE_WAIT_S, 0.001
-    here: RunnableConfig = {"configurable": _place(config)}
     while clock() < ends:
-        found = await saver.aget_tuple(here)
-        if found is not None and found.checkpoint["id"] >= info.checkpoint_id:
+        newest = await _newest_of(saver, {"configurable": _place(config)})
+        if newest == custody.at:
             return
+        if newest is not None and newest > custody.at:
+            raise LeaseLost(custody.thread)
         await asyncio.sleep(pause)
         pause = min(2 * pause, 0.1)
     raise LedgerUnavailable(
         f"the checkpoint before an effect was not saved within {_SAVE_WAIT_S:g} s; look at the "
         "checkpointer and resume the run"
     )
+
+
+async def _newest_of(saver: BaseCheckpointSaver[Any] | None, place: RunnableConfig) -> str | None:
+    found = await saver.aget_tuple(place) if saver is not None else None
+    return found.checkpoint["id"] if found is not None else None
 
 
 def _saver(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:

@@ -49,11 +49,11 @@ def effects_node(
             return settle_fork(state)
         if fence is None:
             return {"messages": await _settle_older(parts, state, custody, config)}
-        await until_saved(config, runtime)
+        await until_saved(custody, config)
         clock = asyncio.get_running_loop().time
         record, started = _record(state, custody, fence), clock()
         if parts.approval is not None and parts.approval(fence):
-            if await custody.ledger.get(record.key) is None:
+            if await custody.get(record.key) is None:
                 await custody.put(replace(record, status="proposed"))
             answer = ask_approval(fence, parts.tools[fence["tool"]], plan)
             if answer.decision == "reject":

@@ -44,7 +44,7 @@ async def run_once(
             that a person could be asked through.
         LedgerError: The ledger does not let it start.
     """
-    held = await custody.ledger.get(record.key)
+    held = await custody.get(record.key)
     attempt = held.attempt if held is not None else 0
     if held is not None and (held.tool, held.args) != (record.tool, record.args):
         edited = held.status in ("proposed", "approved")
@@ -116,7 +116,14 @@ async def settle_unknown(
     if record.status != "unknown":
         note = "it was started, and its outcome was never recorded"
         record = replace(record, status="unknown", note=note)
-        await custody.put(record)
+        try:
+            await custody.put(record)
+        except LedgerMismatch:
+            # The worker that had started it has just told how it ended.
+            held = await custody.get(record.key)
+            if held is None or held.status not in ("done", "failed"):
+                raise
+            return held.status == "done", held.result or ""
     args = json.loads(record.args)
     tool = parts.tools.get(record.tool)
     happened, text = False, ""

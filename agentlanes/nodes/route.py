@@ -109,7 +109,7 @@ async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found 
     if parts.undoes:
         # Checkpoints may be older than what ran ahead: it is undone before anything runs again.
         await take_back(parts, run["uid"], custody)
-    held = await custody.ledger.get(effect_key(run["uid"], run["fenced"]))
+    held = await custody.get(effect_key(run["uid"], run["fenced"]))
     if held is not None and held.status in ("started", "done", "failed", "unknown"):
         # The checkpoint is older than the ledger: adopt what was begun.
         args = json.loads(held.args)

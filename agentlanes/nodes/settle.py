@@ -84,11 +84,13 @@ def settle_node(
             proposed = nothing_proposed(window["id"], lost=True)
         settled = _read_off(state, proposed, _verdicts(state, proposed), exchange)
         _take_over(exchange, settled)
+        if parts.effects:
+            await custody.check()
         if parts.undoes:
             keys = _kept_keys(proposed, settled)
             if keys:
                 # A run that is taken up before this window would make the calls again.
-                await until_saved(config, runtime)
+                await until_saved(custody, config)
             await keep(keys, custody)
             await take_back(parts, run["uid"], custody, but=keys)
         made = window_records(state["route"], proposed, judged, settled.fates, window["id"])

@@ -7,12 +7,13 @@ import inspect
 import json
 import uuid
 from collections.abc import Awaitable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 
-from agentlanes.errors import NeedsIntervention, NotApplied
+from agentlanes.errors import LeaseLost, NeedsIntervention, NotApplied
 from agentlanes.nodes.custody import Custody
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
@@ -21,7 +22,7 @@ from agentlanes.plan import canonical
 from agentlanes.speculation.ledger import EffectRecord
 from agentlanes.state import ProposalDict
 
-__all__ = ["call_hook", "keep", "run_reversible", "take_back", "to_the_end"]
+__all__ = ["call_hook", "keep", "run_reversible", "take_back", "to_the_end", "undo_own"]
 
 T = TypeVar("T")
 
@@ -64,7 +65,12 @@ async def _run(
     await custody.put(record)
     given = await tool.run(args, config, f"ahead_{record.ordinal}", key=record.key)
     if not given.failed:
-        await custody.put(replace(record, status="done", result=given.text))
+        done = replace(record, status="done", result=given.text)
+        try:
+            await custody.put(done)
+        except LeaseLost:
+            await _undo_unrecorded(parts, done)
+            raise
         return given
     if given.error is None or isinstance(given.error, NotApplied):
         await custody.put(replace(record, status="failed", result=given.text))
@@ -102,7 +108,7 @@ async def take_back(
     Raises:
         NeedsIntervention: An undo failed. Resuming the run tries it again.
     """
-    records = [r for r in await custody.ledger.of_run(run) if r.ahead and r.key not in but]
+    records = [r for r in await custody.of_run(run) if r.ahead and r.key not in but]
     undone = 0
     for record in reversed(records):
         if record.status in ("started", "done", "unknown", "undoing"):
@@ -114,7 +120,7 @@ async def take_back(
 async def keep(keys: Collection[str | None], custody: Custody) -> None:
     """Note that calls which ran ahead are committed: they will not be undone."""
     for key in keys:
-        record = await custody.ledger.get(key) if key else None
+        record = await custody.get(key) if key else None
         if record is not None and record.ahead:
             await custody.put(replace(record, ahead=False))
 
@@ -136,6 +142,21 @@ async def _undo(parts: Parts, record: EffectRecord, custody: Custody) -> None:
             call={"tool": record.tool, "args": args},
         ) from error
     await custody.put(replace(record, status="undone"))
+
+
+async def undo_own(parts: Parts, context: ActContext) -> None:
+    """Undo a window's calls without the ledger, which is another worker's now."""
+    for case in reversed(context.exchange.cases):
+        record = await context.custody.ledger.get(case.proposal["key"] or "")
+        if record is not None and record.status in ("started", "done", "unknown"):
+            await to_the_end(_undo_unrecorded(parts, record))
+
+
+async def _undo_unrecorded(parts: Parts, record: EffectRecord) -> None:
+    tool = parts.tools[record.tool]
+    # The record stays as it is: whoever finds it undoes it again, which changes nothing.
+    with suppress(Exception):
+        await call_hook(tool.effect.undo, json.loads(record.args), record.result, record.key)
 
 
 async def call_hook(hook: Any, *given: Any) -> Any:

@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
 
 def _violations(report: dict[str, Any]) -> Any:
     """Name what does not hold."""
-    for name in ("violations", "duplicate_irreversible", "lost_runs"):
+    for name in ("violations", "duplicate_irreversible", "lost_runs", "crash_violations"):
         if report[name]:
             yield f"{name} is {report[name]}"
     for rate, equal in report["bfcl_equal"].items():
