@@ -12,12 +12,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from agentlanes.errors import LedgerUnavailable
+from agentlanes.errors import LeaseLost, LedgerUnavailable
 from agentlanes.speculation.ledger import EffectRecord, Ledger, PostgresLedger, SqliteLedger
 from tests.postgres import PostgresServer
 from tests.speculation.ledgers import Children, Store, record
@@ -236,6 +237,46 @@ async def test_a_locked_table_is_waited_for_and_then_reported(
     await ledger.put(record("after"))
     assert [r.key for r in await ledger.of_run("r")] == ["before", "after"]
     await ledger.aclose()
+
+
+async def test_a_lease_is_not_taken_over_in_the_middle_of_a_write(
+    stores: Callable[[str], Store],
+) -> None:
+    where = stores("postgres").where
+    ledger, other = PostgresLedger(where), PostgresLedger(where)
+    old = await ledger.acquire("t")
+    assert await other.get("k") is None
+    with psycopg.connect(where) as holder, psycopg.connect(where, autocommit=True) as looker:
+        # The write has checked its lease and waits at its key.
+        holder.execute("SELECT pg_advisory_xact_lock(hashtextextended('k', 0))")
+        writing = asyncio.create_task(ledger.put(record(), old))
+        await _until_waiting(looker, 1, writing)
+        taking = asyncio.create_task(other.acquire("t"))
+        await _until_waiting(looker, 2, taking)
+        assert not writing.done()
+        assert not taking.done()
+        holder.rollback()
+        await writing
+        assert (await taking).token > old.token
+    with pytest.raises(LeaseLost):
+        await ledger.put(record("k2"), old)
+    await ledger.aclose()
+    await other.aclose()
+
+
+async def _until_waiting(
+    looker: psycopg.Connection[tuple[int]], count: int, task: asyncio.Task[Any]
+) -> None:
+    """Wait until so many sessions of the database wait for locks, or a task has ended."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    for _ in range(3000):
+        if task.done() or (looker.execute(query).fetchone() or (0,))[0] >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"fewer than {count} sessions wait for locks")
 
 
 async def test_a_user_without_rights_is_told_which(

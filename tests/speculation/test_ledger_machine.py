@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     initialize,
+    invariant,
     rule,
     run_state_machine_as_test,
 )
@@ -94,8 +95,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self._ledger = open_()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        type(self).steps += 1
         return self._runner.run(work)
+
+    @invariant()
+    def a_step_is_done(self) -> None:
+        type(self).steps += 1
 
     @initialize(target=leases)
     def acquire_the_first(self) -> Lease:
@@ -151,6 +155,10 @@ class LedgerMachine(RuleBasedStateMachine):
         attempt = before.attempt + (status == "started" or again)
         self._put(replace(before, status=status, attempt=attempt, result=result), lease)
 
+    @rule(key=st.sampled_from(KEYS), lease=st.none() | leases)
+    def put_again(self, key: str, lease: Lease | None) -> None:
+        self._put(self._model.records.get(key, record(key)), lease)
+
     @rule()
     def go_on_in_another_process(self) -> None:
         self._do(self._ledger.aclose())
@@ -194,5 +202,5 @@ def test_a_ledger_is_what_a_dictionary_says(kind: str, stores: Callable[[str], S
 
     chosen = settings() if long else settings(max_examples=12, stateful_step_count=30)
     run_state_machine_as_test(Machine, settings=settings(chosen, deadline=None))
-    print(f"{Machine.steps} calls on {kind}")
+    print(f"{Machine.steps} steps on {kind}")
     assert Machine.steps >= (10_000 if long else 300)
