@@ -18,7 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,6 +59,7 @@ class Task:
         config: The state each API starts in.
         entry: The task as the wheel has it, for BFCL's own checker.
         long_context: The APIs are filled with much that is of no use to the task.
+        missing: Tools that are only there from a turn on, by that turn.
     """
 
     id: str
@@ -68,6 +69,12 @@ class Task:
     config: Mapping[str, Any]
     entry: Mapping[str, Any]
     long_context: bool = False
+    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def missing_at(self, turn: int) -> frozenset[str]:
+        """Give the tools that are not there yet in a turn, counted from 0."""
+        later = (names for since, names in self.missing.items() if turn < since)
+        return frozenset(name for names in later for name in names)
 
 
 def fetch_wheel(settings: Settings | None = None) -> Path:
@@ -219,6 +226,26 @@ def load_tasks(wheel: Path, limit: int | None = None, category: str = CATEGORY) 
             config=entry["initial_config"],
             entry=entry,
             long_context=category == "multi_turn_long_context",
+            missing=_missing(entry.get("missed_function", {}), truth[entry["id"]]),
         )
         for entry in read_lines(wheel, f"BFCL_v4_{category}.json")[:limit]
     ]
+
+
+def _missing(
+    held_out: Mapping[str, list[str]], truth: list[list[str]]
+) -> dict[int, tuple[str, ...]]:
+    """Read which tools are missing at first.
+
+    One ground truth calls a tool before it has come back: such a tool is not held out.
+    """
+    return {
+        int(since): tuple(
+            name
+            for name in names
+            if not any(
+                call.partition("(")[0] == name for turn in truth[: int(since)] for call in turn
+            )
+        )
+        for since, names in held_out.items()
+    }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_openai_messages
@@ -21,28 +22,36 @@ from agentlanes.bench.bfcl_oracle import ACT_PREFIX, REASON_PREFIX, Oracle
 from agentlanes.bench.bfcl_tools import World, live_tool
 from agentlanes.context.prompts import PLAN_SYSTEM
 from agentlanes.graph import build_agent
-from agentlanes.testing import Reply, ScriptedModel
+from agentlanes.testing import Reply, ScriptedModel, Snapshot
 
 __all__ = ["Outcome", "Stage"]
+
+_KEPT = 48  # agents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a task came to, as plain data that compares with `==`.
+    """What a task came to. Two compare by what they committed, said and left behind.
 
     Attributes:
         turns: For each user turn its committed calls (tool, arguments, result) and its answer.
         world: Everything the API instances hold, private attributes included.
+        took_s: Seconds on the event loop's clock.
+        thrown_away: Calls that ran ahead and were discarded.
     """
 
     turns: tuple[tuple[tuple[tuple[str, str, str], ...], str], ...]
-    world: Mapping[str, Any]
+    world: Snapshot
+    took_s: float = field(compare=False)
+    thrown_away: int = field(compare=False)
 
 
 class Stage:
     """Agents over BFCL's tools whose world and task are changed from run to run.
 
-    An agent is built once for each set of APIs: building costs more than a short run.
+    An agent is built once for each set of tools: building costs more than a short run. In a task
+    where a tool is missing at first, the turns before it comes have an agent of their own, on
+    the same thread.
 
     Args:
         oracle: Both lanes' decisions.
@@ -63,22 +72,23 @@ class Stage:
     ) -> None:
         self._oracle, self._options = oracle, options
         self._act_s, self._reason_s, self._tool_s = act_s, reason_s, tool_s
-        self._agents: dict[tuple[str, ...], Any] = {}
+        self._agents: OrderedDict[tuple[tuple[str, ...], frozenset[str]], Any] = OrderedDict()
         self._saver = InMemorySaver()
         self._world: World | None = None
-        self._task = ""
+        self._task, self._executed = "", 0
 
     async def run(self, task: Task) -> Outcome:
         """Run a task from its first user turn to its last."""
         self._world, self._task = World(self._oracle.catalog, task), task.id
-        agent = self._agents.get(task.classes)
-        if agent is None:
-            agent = self._agents[task.classes] = self._build(task.classes)
+        self._executed = 0
+        clock = asyncio.get_running_loop().time
+        began = clock()
         config: Any = {"configurable": {"thread_id": task.id}}
         turns = []
         try:
             for number, text in enumerate(task.turns):
                 said = HumanMessage(text, id=f"turn_{number}")
+                agent = self._agent(task.classes, task.missing_at(number))
                 output = await agent.ainvoke({"messages": [said]}, config)
                 committed = tuple(
                     (c["tool"], str(Call(c["tool"], c["args"])), c["result"])
@@ -87,17 +97,35 @@ class Stage:
                 turns.append((committed, output["answer"]))
         finally:
             await self._saver.adelete_thread(task.id)
-        return Outcome(turns=tuple(turns), world=self._world.state())
+        return Outcome(
+            turns=tuple(turns),
+            world=self._world.snapshot(),
+            took_s=clock() - began,
+            thrown_away=self._executed - sum(len(committed) for committed, _ in turns),
+        )
 
-    def _build(self, classes: tuple[str, ...]) -> Any:
-        specs = self._oracle.catalog.tools(classes).values()
-        tools = [live_tool(spec, self._execute, self._tool_s) for spec in specs]
+    def _agent(self, classes: tuple[str, ...], missing: frozenset[str]) -> Any:
+        key = (classes, missing)
+        agent = self._agents.pop(key, None) or self._build(*key)
+        self._agents[key] = agent
+        if len(self._agents) > _KEPT:
+            self._agents.popitem(last=False)
+        return agent
+
+    def _build(self, classes: tuple[str, ...], missing: frozenset[str]) -> Any:
+        specs = self._oracle.catalog.tools(classes).items()
+        tools = [
+            live_tool(spec, self._execute, self._tool_s)
+            for name, spec in specs
+            if name not in missing
+        ]
         act = self._lane(ACT_PREFIX, self._oracle.act, self._act_s)
         reason = self._lane(REASON_PREFIX, self._oracle.reason, self._reason_s)
         return build_agent(act, reason, tools, checkpointer=self._saver, **self._options)
 
     def _execute(self, call: Call) -> str:
         assert self._world is not None, "tools are called while a task is run"
+        self._executed += 1
         return self._world.execute(call)
 
     def _lane(

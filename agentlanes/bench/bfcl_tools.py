@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from agentlanes.bench.bfcl_calls import Call, Catalog, ToolSpec
 from agentlanes.bench.bfcl_data import Task
 from agentlanes.speculation.effects import effect
+from agentlanes.testing import Snapshot
 
 __all__ = ["World", "deep_state", "live_tool"]
 
@@ -39,7 +40,8 @@ class World:
             if owner not in catalog.stateless:
                 scenario = copy.deepcopy(task.config.get(owner, {}))
                 instance._load_scenario(scenario, long_context=task.long_context)
-            self._instances[owner] = instance
+            # A copy: a long context puts the modules' own records into every instance.
+            self._instances[owner] = copy.deepcopy(instance) if task.long_context else instance
         self._loaded_at = datetime.now()  # noqa: DTZ005 - naive, as the files' own times are
 
     @property
@@ -79,6 +81,16 @@ class World:
         """
         specs = self._specs.values()
         return [live_tool(spec, self.execute, delay_s, describe) for spec in specs]
+
+    def snapshot(self) -> Snapshot:
+        """Take down everything the instances hold, the order of what they hold included.
+
+        Of a time it keeps whether it is later than the loading; see `deep_state`.
+        """
+        return Snapshot(self._instances, leaf=self._changed)
+
+    def _changed(self, value: Any) -> bool | None:
+        return value > self._loaded_at if isinstance(value, datetime) else None
 
     def state(self) -> dict[str, Any]:
         """Give everything the instances hold, as plain data that compares with `==`."""
