@@ -119,7 +119,7 @@ def _after(
     run = state["run"]
     return {
         "steps": publish(state, [(step, None)], runtime.stream_writer),
-        "run": {**run, "fenced": run["fenced"] + 1},
+        "run": {**run, "fenced": run["fenced"] + 1, "corrections": 0},
         "window": {**state["window"], "fence": None},
     }
 

@@ -287,7 +287,7 @@ def _count(
     """
     run = state["run"].copy()
     run["unverified"] += settled.unverified
-    if settled.committed or settled.fence:
+    if settled.committed:
         run["corrections"] = 0
     planned = any(p["kind"] == "plan" for p in proposed["proposals"]) and not settled.open
     nothing = not (settled.committed or settled.fence or settled.finished or planned)
