@@ -68,6 +68,8 @@ class Custody:
             if self.lease is None and self.thread:
                 await self.check()
                 self.lease = await self.ledger.acquire(self.thread)
+                # From here on the one before writes nothing more; what it saved until now shows.
+                await self.check()
 
     async def check(self) -> None:
         """Stop where another worker has taken the thread further than this one.

@@ -55,6 +55,7 @@ class _Settled:
     correction: Correction | None = None
     fence: ProposalDict | None = None
     finished: bool = False
+    planned: bool = False
     answer: str | None = None
     unverified: int = 0
     open: bool = False
@@ -105,7 +106,7 @@ def settle_node(
             "committed": state["committed"] + settled.committed,
             "steps": publish(state, made, runtime.stream_writer),
             "plan": settled.plan,
-            "correction": settled.correction,
+            "correction": settled.correction or _still_due(state, settled),
             "carry": carry if clean and not lost else None,
             "draft_answer": settled.answer,
             "early_answer": proposed["answer"] if settled.finished else None,
@@ -223,7 +224,7 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
             done=0,
             results=[],
         )
-        settled.fates[index] = "committed"
+        settled.fates[index], settled.planned = "committed", True
         return True
     if proposal["kind"] == "finish":
         settled.fates[index] = _fate(verdict)
@@ -278,6 +279,12 @@ def _next(settled: _Settled) -> str:
     return "deliver" if settled.finished else "route"
 
 
+def _still_due(state: AgentState, settled: _Settled) -> Correction | None:
+    """Give the last correction again when a window came to nothing, as a lost one does."""
+    came = settled.committed or settled.fence or settled.finished or settled.planned
+    return None if came else state.get("correction")
+
+
 def _count(
     parts: Parts, state: AgentState, proposed: Proposed, settled: _Settled, *, idle: bool
 ) -> RunInfo:
@@ -289,8 +296,7 @@ def _count(
     run["unverified"] += settled.unverified
     if settled.committed:
         run["corrections"] = 0
-    planned = any(p["kind"] == "plan" for p in proposed["proposals"]) and not settled.open
-    nothing = not (settled.committed or settled.fence or settled.finished or planned)
+    nothing = not (settled.committed or settled.fence or settled.finished or settled.planned)
     if settled.correction is not None or (nothing and idle):
         run["corrections"] += 1
     # What failed after a call that does not count, would not have been tried without it.
