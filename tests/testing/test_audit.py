@@ -139,8 +139,10 @@ def test_pure_is_the_same_again_and_elsewhere(shop: Shop) -> None:
         return next(numbers)
 
     assert audit_effect(draw, [{}], declared="pure").contradicted
-    unlooked = audit_effect(draw, [{}], declared="read")
-    assert not unlooked.contradicted or unlooked.places
+    unseen = audit_effect(draw, [{}], declared="read")
+    assert not unseen.contradicted
+    assert "reads what was not looked at" in unseen.explain()
+    assert "could not look into: range_iterator" in unseen.explain()
 
 
 def test_what_a_tool_keeps_in_its_own_code_counts() -> None:
