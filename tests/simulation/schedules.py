@@ -1,0 +1,193 @@
+"""Schedules: everything a simulated run depends on, drawn by hypothesis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from hypothesis import strategies as st
+
+from tests.simulation.lanes import Call, Draft, PlanSlip, Quirk
+from tests.simulation.worlds import ARGUMENTS, KITS, Mood, call_text
+
+__all__ = ["Schedule", "Trouble", "schedules", "troubled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What happens to a run from outside: at a share of the time it takes undisturbed."""
+
+    what: Literal["cancel", "crash"]
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A world, a task, two lanes with their errors and latencies, an agent, and what befalls it.
+
+    The same schedule gives the same run; its `repr` reproduces it.
+    """
+
+    kit: str = "reads"
+    truth: tuple[Call, ...] = ()
+    wrong: Mapping[int, tuple[Draft, ...]] = field(default_factory=dict)
+    stubborn: frozenset[int] = frozenset()
+    batch: int = 1
+    plan_slips: tuple[PlanSlip, ...] = ()
+    open_steps: frozenset[int] = frozenset()
+    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    act_fails: frozenset[int] = frozenset()
+    suggests: bool = False
+    moods: Mapping[str, Mood] = field(default_factory=dict)
+    undo_fails: int = 0
+    seed: int = 0
+    act_s: float = 0.6
+    reason_s: float = 6.0
+    tool_s: float = 1.0
+    run_ahead: int = 8
+    max_window: int = 16
+    max_corrections: int = 3
+    max_steps: int = 200
+    planning: Literal["auto", "always", "never"] = "never"
+    verify: Any = "approve"
+    profile: str | None = None
+    deliver: Literal["verified", "provisional"] = "verified"
+    reversible: bool = False
+    admission: Literal["none", "own", "moody"] = "own"
+    person: Mapping[str, Literal["approve", "reject", "edit"]] = field(default_factory=dict)
+    saver: bool = False
+    durability: Literal["sync", "async"] = "async"
+    troubles: tuple[Trouble, ...] = ()
+
+
+_KEYS = st.sampled_from(("a", "b", "c"))
+_URLS = st.sampled_from(("ok:1", "far:1", "far:2"))
+_NUMBERS = st.integers(0, 3)
+_MOODS: st.SearchStrategy[Any] = st.sampled_from(
+    ("not_applied", "raise_before", "raise_after", "hang", "hang_after")
+)
+_SCALES = (0.0, 0.05, 0.6, 3.0)
+
+
+@st.composite
+def _calls(draw: st.DrawFn, names: tuple[str, ...], before: tuple[Call, ...] = ()) -> Call:
+    """Draw a call; some arguments are the result of an earlier call of the task."""
+    tool = draw(st.sampled_from(names))
+    args: dict[str, Any] = {}
+    for argument, kind in ARGUMENTS[tool].items():
+        sources = [
+            place + 1
+            for place, (earlier, _) in enumerate(before)
+            if (kind == "int") == (earlier == "double") and argument not in ("key", "url")
+        ]
+        if sources and draw(st.integers(0, 2)) == 0:
+            args[argument] = {"$step": draw(st.sampled_from(sources))}
+        elif kind == "int":
+            args[argument] = draw(_NUMBERS)
+        else:
+            args[argument] = draw(_URLS if argument == "url" else _KEYS)
+    return tool, args
+
+
+@st.composite
+def _tasks(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[Call, ...]:
+    truth: tuple[Call, ...] = ()
+    for _ in range(draw(st.integers(0, 6))):
+        truth = (*truth, draw(_calls(names, truth)))
+    return truth
+
+
+def _few(items: st.SearchStrategy[Any], rarely: bool = True) -> st.SearchStrategy[Any]:
+    """Mostly nothing, since a run with many errors is over before anything happens."""
+    nothing = st.just(())
+    return st.one_of(nothing, nothing, st.lists(items, max_size=3).map(tuple)) if rarely else items
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    """Draw a schedule without troubles from outside."""
+    kit = draw(st.sampled_from(sorted(KITS)))
+    names = KITS[kit]
+    truth = draw(_tasks(names))
+    places = st.integers(0, len(truth))
+    drafts = st.one_of(
+        _calls(names), _calls(names), st.sampled_from(("finish", "unknown", "schema"))
+    )
+    wrong = {
+        place: draw(st.lists(drafts, min_size=1, max_size=3).map(tuple))
+        for place in draw(_few(places))
+    }
+    quirky = st.tuples(
+        st.sampled_from(("call", "call", "call", "plan", "finish", "own")),
+        places,
+        st.sampled_from(("reject", "unreadable", "unavailable", "unavailable")),
+    )
+    quirks: dict[str, Quirk] = {
+        f"{kind} {0 if kind == 'plan' else place}": quirk
+        for kind, place, quirk in draw(_few(quirky))
+    }
+    if draw(st.integers(0, 4)) == 0:
+        # Keyed by how often it was asked: sound for one place only, where nothing before it is
+        # discarded and asked again.
+        once: Any = draw(st.sampled_from(("reject_once", "unreadable_once")))
+        quirks = {f"call {draw(places)}": once}
+    texts = sorted({call_text(tool, args) for tool, args in truth})
+    moods: dict[str, Mood] = {}
+    fails: bool = draw(st.booleans())
+    if texts and fails:
+        moods = draw(st.dictionaries(st.sampled_from(texts), _MOODS, max_size=2))
+    saver = draw(st.booleans())
+    return Schedule(
+        kit=kit,
+        truth=truth,
+        wrong=wrong,
+        stubborn=frozenset(draw(_few(places))) if wrong else frozenset(),
+        batch=draw(st.integers(1, 4)),
+        plan_slips=draw(_few(st.sampled_from(("other", "extra", "missing", "garbage", "empty")))),
+        open_steps=frozenset(draw(_few(places))),
+        quirks=quirks,
+        act_fails=frozenset(draw(_few(places))) if draw(st.booleans()) else frozenset(),
+        suggests=draw(st.booleans()),
+        moods=moods,
+        undo_fails=draw(st.integers(0, 2)) if saver else 0,
+        seed=draw(st.integers(0, 2**16)),
+        act_s=draw(st.sampled_from(_SCALES)),
+        reason_s=draw(st.sampled_from((*_SCALES, 20.0))),
+        tool_s=draw(st.sampled_from((*_SCALES, 10.0))),
+        run_ahead=draw(st.integers(1, 8)),
+        max_window=draw(st.sampled_from((16, 1, 2, 3, 5))),
+        max_corrections=draw(st.sampled_from((3, 0, 1, 2, 5))),
+        max_steps=draw(st.sampled_from((200, 200, 3))),
+        planning=draw(st.sampled_from(("never", "auto", "always"))),
+        verify=draw(st.sampled_from(("approve", "approve", "approve", "match", "skip"))),
+        profile=draw(st.sampled_from((None, None, None, "formal_verification"))),
+        deliver=draw(st.sampled_from(("verified", "verified", "provisional"))),
+        reversible=draw(st.booleans()),
+        admission=draw(st.sampled_from(("own", "none", "moody"))),
+        person={
+            tool: draw(st.sampled_from(("approve", "approve", "reject", "edit")))
+            for tool in names
+            if saver and draw(st.integers(0, 7)) == 0
+        },
+        saver=saver,
+        durability=draw(st.sampled_from(("async", "sync"))),
+    )
+
+
+@st.composite
+def troubled(draw: st.DrawFn) -> Schedule:
+    """Draw a schedule that is cancelled or killed, and resumed, a few times."""
+    calm = draw(schedules())
+    shares = st.floats(0.0, 1.1, allow_nan=False)
+    what: st.SearchStrategy[Any] = st.sampled_from(("cancel", "crash"))
+    troubles = draw(
+        st.lists(st.builds(Trouble, what=what, at=shares), min_size=1, max_size=3).map(tuple)
+    )
+    return replace(
+        calm,
+        saver=True,
+        troubles=troubles,
+        # What is keyed by how often it was asked would make another run of it.
+        quirks={key: value for key, value in calm.quirks.items() if "once" not in value},
+    )
