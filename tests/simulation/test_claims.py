@@ -39,8 +39,8 @@ def test_a_schedule_runs_ahead_discards_undoes_and_fences(
 @pytest.mark.parametrize("name", ["committed", "error", "answer", "transcript", "world"])
 def test_another_outcome_is_noticed(outcomes: tuple[Outcome, Outcome], name: str) -> None:
     serial, ahead = outcomes
+    other: dict[str, Any] = {name: "something else"}
     with pytest.raises(AssertionError, match=name):
-        other: dict[str, Any] = {name: "something else"}
         claims.same_outcome(serial, replace(ahead, **other))
 
 
