@@ -47,7 +47,8 @@ MOVES: Mapping[EffectStatus | None, frozenset[EffectStatus]] = {
     "undone": frozenset(),
 }
 """Which status may follow which; `None` stands for no record. Writing the same status again, with
-other facts, is allowed, but for `started`: no effect starts twice. `started` goes back to `approved` when the tool asked a person
+other facts, is allowed, but for `started`: no effect starts twice. `started` goes back to
+`approved` when the tool asked a person
 before it did anything."""
 
 
