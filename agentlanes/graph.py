@@ -25,6 +25,7 @@ from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane, LaneRole
 from agentlanes.nodes import (
     act_node,
+    after_settle,
     branches,
     build_act_graph,
     deliver_node,
@@ -225,9 +226,7 @@ def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutp
     graph.add_conditional_edges("route", branches, ["act", "reason", "effects"])
     graph.add_edge("act", "settle")
     graph.add_edge("reason", "settle")
-    graph.add_conditional_edges(
-        "settle", lambda state: state["window"]["next"], ["effects", "route", "deliver"]
-    )
+    graph.add_conditional_edges("settle", after_settle, ["effects", "route", "deliver"])
     graph.add_edge("effects", "route")
     graph.add_edge("deliver", END)
     return graph

@@ -72,11 +72,11 @@ def build(fast: Any, deep: Any) -> Any:
     graph.add_node("effects", nodes.effects_node(parts))
     graph.add_node("deliver", nodes.deliver_node(parts))
     graph.add_edge(START, "route")
-    graph.add_conditional_edges("route", nodes.branches, ["act", "reason"])
+    graph.add_conditional_edges("route", nodes.branches, ["act", "reason", "effects"])
     graph.add_edge("act", "settle")
     graph.add_edge("reason", "settle")
     after_settle = {"effects": "control", "route": "route", "deliver": "deliver"}
-    graph.add_conditional_edges("settle", lambda s: s["window"]["next"], after_settle)
+    graph.add_conditional_edges("settle", nodes.after_settle, after_settle)
     graph.add_edge("effects", "route")
     graph.add_edge("deliver", END)
     return graph.compile(checkpointer=InMemorySaver(), name="payments")

@@ -7,7 +7,7 @@ from agentlanes.nodes.judge import MatchJudge, ModelJudge, SolutionJudge
 from agentlanes.nodes.parts import Check, Judge, Judgement, Limits, Parts
 from agentlanes.nodes.reason import reason_node
 from agentlanes.nodes.route import branches, route_node
-from agentlanes.nodes.settle import settle_node
+from agentlanes.nodes.settle import after_settle, settle_node
 
 __all__ = [
     "Check",
@@ -19,6 +19,7 @@ __all__ = [
     "Parts",
     "SolutionJudge",
     "act_node",
+    "after_settle",
     "branches",
     "build_act_graph",
     "deliver_node",

@@ -52,13 +52,16 @@ def build_act_graph(parts: Parts) -> Any:
     graph.add_node("draft", cast("Node", draft))
     graph.add_node("calls", cast("Node", calls))
     graph.add_edge(START, "draft")
-    graph.add_conditional_edges(
-        "draft",
-        lambda s: "calls" if s["pending"] else END if s["done"] else "draft",
-        ["calls", "draft", END],
-    )
-    graph.add_conditional_edges("calls", lambda s: END if s["done"] else "draft", ["draft", END])
+    graph.add_conditional_edges("draft", _next, ["calls", "draft", END])
+    graph.add_conditional_edges("calls", _next, ["draft", END])
     return graph.compile(checkpointer=False, name="act_lane")
+
+
+async def _next(state: ActState) -> str:
+    # Asynchronous: LangGraph sends synchronous ones through a thread.
+    if state["pending"]:
+        return "calls"
+    return END if state["done"] else "draft"
 
 
 def act_node(parts: Parts, subgraph: Any) -> Node:

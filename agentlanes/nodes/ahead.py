@@ -57,8 +57,10 @@ async def run_ahead(
         given = await _run(parts, context, tool, proposal, config)
     except GraphBubbleUp:
         given = None
-    proposal["ended_at"] = clock()
-    exchange.changed()
+    finally:
+        # Whoever waits for this call's end waits no longer, however it ended.
+        proposal["ended_at"] = clock()
+        exchange.changed()
     if given is None or given.command is not None:
         # It interrupts or commands the graph: that is for `effects`, after the verdict.
         proposal["fenced"] = True

@@ -28,7 +28,7 @@ from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
 from agentlanes.nodes.settle import advance_plan, settle_fork
 from agentlanes.nodes.undo import take_back
-from agentlanes.plan import canonical
+from agentlanes.plan import approve, canonical
 from agentlanes.speculation.exchange import subject
 from agentlanes.speculation.ledger import EffectRecord, effect_key
 from agentlanes.state import AgentState, CommittedCall, Correction, ProposalDict
@@ -48,11 +48,11 @@ def effects_node(
             custody.forked = False
             return settle_fork(state)
         if fence is None:
-            return {"messages": await _settle_older(parts, state, custody, config)}
+            return {"messages": await _settle_older(parts, state, custody)}
         await until_saved(custody, config)
         clock = asyncio.get_running_loop().time
         record, started = _record(state, custody, fence), clock()
-        if parts.approval is not None and parts.approval(fence):
+        if parts.approval is not None and parts.approval(fence) and not _begun(fence):
             if await custody.get(record.key) is None:
                 await custody.put(replace(record, status="proposed"))
             answer = ask_approval(fence, parts.tools[fence["tool"]], plan)
@@ -61,13 +61,13 @@ def effects_node(
             if answer.decision == "edit" and answer.args != fence["args"]:
                 fence = {**fence, "args": answer.args, "plan_step": None}
                 record = replace(record, args=canonical(answer.args), note="edited by a person")
-        window, index, number = (
-            state["window"]["id"],
-            fence["index"],
-            count_calls(state["messages"]),
-        )
+        window, index = state["window"]["id"], fence["index"]
+        number = count_calls(state["messages"])
         runtime.stream_writer(tool_event(window, index, "started", ahead=False))
         given = await run_once(parts, record, fence["args"], config, custody, f"call_{number}")
+        if given is None:
+            again: ProposalDict = {**fence, "verdict": approve("person", "it did not take effect")}
+            return {"window": {**state["window"], "fence": again}}
         ok = not given.failed
         runtime.stream_writer(tool_event(window, index, "ended", ahead=False, ok=ok))
         ask, answer_message = call_messages(
@@ -86,6 +86,11 @@ def effects_node(
         return [update, given.command] if isinstance(given.command, Command) else update
 
     return effects
+
+
+def _begun(fence: ProposalDict) -> bool:
+    """Say whether a call was begun before: a person has seen it, or the ledger holds it."""
+    return fence["verdict"] is not None and fence["verdict"]["by"] == "person"
 
 
 def _record(state: AgentState, custody: Custody, fence: ProposalDict) -> EffectRecord:
@@ -149,9 +154,7 @@ async def _denied(
     }
 
 
-async def _settle_older(
-    parts: Parts, state: AgentState, custody: Custody, config: RunnableConfig
-) -> list[AnyMessage]:
+async def _settle_older(parts: Parts, state: AgentState, custody: Custody) -> list[AnyMessage]:
     """Settle what earlier runs of the thread left behind, before anything new is done.
 
     Approvals that nobody used expire, calls that ran ahead are undone, and what nobody knows the
@@ -166,10 +169,14 @@ async def _settle_older(
         if record.status in ("proposed", "approved"):
             await custody.put(replace(record, status="expired"))
         elif not record.ahead:
-            happened, text = await settle_unknown(parts, record, config, custody)
-            if happened:
+            found = await settle_unknown(parts, record, custody)
+            if found.happened:
                 args = json.loads(record.args)
-                told += call_messages(number + len(told) // 2, record.tool, args, text)
+                told += call_messages(number + len(told) // 2, record.tool, args, found.text)
+            if found.asked:
+                # A task asks only once: `route` sends the run back here for the rest.
+                custody.fresh = True
+                break
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,7 +18,12 @@ from agentlanes.nodes.tooling import ToolResult
 from agentlanes.nodes.undo import call_hook, to_the_end
 from agentlanes.speculation.ledger import EffectRecord
 
-__all__ = ["run_once", "settle_unknown"]
+__all__ = ["Found", "run_once", "settle_unknown"]
+
+_CANCELLED = "its run was cancelled while it was under way"
+_NEVER_RECORDED = "it was started, and its outcome was never recorded"
+_CUT_SHORT = frozenset({_CANCELLED, _NEVER_RECORDED})
+"""Notes of calls that were cut short by what is no failure of theirs."""
 
 
 async def run_once(
@@ -28,7 +33,7 @@ async def run_once(
     config: RunnableConfig,
     custody: Custody,
     call_id: str,
-) -> ToolResult:
+) -> ToolResult | None:
     """Run a call unless the ledger says that it has been run.
 
     Args:
@@ -38,6 +43,11 @@ async def run_once(
         config: The node's config.
         custody: The hold on its thread.
         call_id: Its id in the transcript.
+
+    Returns:
+        What it gave; `None` when a person has said that it did not take effect. It is then made
+        again by another task: LangGraph matches answers to questions by their order in a task,
+        so a task asks only once.
 
     Raises:
         NeedsIntervention: Nobody can say whether it took effect, and there is no checkpointer
@@ -57,9 +67,17 @@ async def run_once(
     if held is not None and (held.status == "done" or (held.status == "failed" and told)):
         return ToolResult(text=held.result or "", failed=held.status == "failed")
     if held is not None and held.status in ("started", "unknown"):
-        happened, text = await settle_unknown(parts, held, config, custody)
-        if happened:
-            return ToolResult(text=text)
+        found = await settle_unknown(parts, held, custody)
+        if found.happened:
+            return ToolResult(text=found.text)
+        if found.asked and held.attempt > 1 and held.note not in _CUT_SHORT:
+            # It was made again already, and the tool has failed again: that is its result.
+            failed = await custody.get(record.key)
+            assert failed is not None, "it was recorded before anybody was asked"
+            await custody.put(replace(failed, result=held.note))
+            return ToolResult(text=held.note, failed=True)
+        if found.asked:
+            return None
     started = replace(record, status="started", attempt=attempt + 1)
     await custody.put(started)
     given = await _run(parts, started, args, config, custody, call_id)
@@ -72,11 +90,11 @@ async def run_once(
     unknown = replace(started, status="unknown", note=given.text)
     await custody.put(unknown)
     try:
-        happened, text = await settle_unknown(parts, unknown, config, custody)
+        found = await settle_unknown(parts, unknown, custody)
     except NeedsIntervention as stop:
         raise stop from given.error
-    if happened:
-        return ToolResult(text=text)
+    if found.happened:
+        return ToolResult(text=found.text)
     await custody.put(replace(started, status="failed", result=given.text))
     return given
 
@@ -96,25 +114,35 @@ async def _run(
         await custody.put(replace(record, status="approved"))
         raise
     except asyncio.CancelledError:
-        note = "its run was cancelled while it was under way"
-        await to_the_end(custody.put(replace(record, status="unknown", note=note)))
+        cut = replace(record, status="unknown", note=_CANCELLED)
+        await to_the_end(custody.put(cut))
         raise
 
 
-async def settle_unknown(
-    parts: Parts, record: EffectRecord, config: RunnableConfig, custody: Custody
-) -> tuple[bool, str]:
-    """Find out what became of a call that was started: by the tool's `check`, or a person.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of a call whose outcome was unknown.
 
-    Returns:
-        Whether it took effect, and what it gave.
+    Attributes:
+        happened: Whether it took effect.
+        text: What it gave.
+        asked: Whether a person had to say so.
+    """
+
+    happened: bool
+    text: str
+    asked: bool = False
+
+
+async def settle_unknown(parts: Parts, record: EffectRecord, custody: Custody) -> Found:
+    """Find out what became of a call that was started: by the tool's `check`, or a person.
 
     Raises:
         NeedsIntervention: Neither can say.
     """
     note = record.note
     if record.status != "unknown":
-        note = "it was started, and its outcome was never recorded"
+        note = _NEVER_RECORDED
         record = replace(record, status="unknown", note=note)
         try:
             await custody.put(record)
@@ -123,7 +151,7 @@ async def settle_unknown(
             held = await custody.get(record.key)
             if held is None or held.status not in ("done", "failed"):
                 raise
-            return held.status == "done", held.result or ""
+            return Found(happened=held.status == "done", text=held.result or "")
     args = json.loads(record.args)
     tool = parts.tools.get(record.tool)
     happened, text = False, ""
@@ -145,4 +173,4 @@ async def settle_unknown(
         happened, text = ask_outcome(replace(record, note=note), args)
     settled = replace(record, result=text) if happened else record
     await custody.put(replace(settled, status="done" if happened else "failed"))
-    return happened, text
+    return Found(happened=happened, text=text, asked=not checked)

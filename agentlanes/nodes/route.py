@@ -30,7 +30,7 @@ REASON_FIRST = frozenset({"formal_verification"})
 """Profiles whose steps the reason lane works out before the act lane formats them."""
 
 
-def branches(state: AgentState) -> list[str]:
+async def branches(state: AgentState) -> list[str]:
     """Name the branches of the window that `route` opened, or the effect that comes first."""
     if state["window"]["next"] == "effects":
         return ["effects"]
@@ -54,7 +54,9 @@ def route_node(parts: Parts) -> Node:
             update = update or settle_fork(state)
         now: AgentState = {**state, **update}  # type: ignore[typeddict-item]
         _check_budgets(parts, now)
-        found = await _take_up(parts, now, custody) if custody.fresh else None
+        found = _left_over(state) if not update else None
+        if found is None and custody.fresh:
+            found = await _take_up(parts, now, custody)
         custody.fresh = False
         decision = decide(parts, now, str(human.text))
         run = now["run"]
@@ -101,6 +103,12 @@ class _Found:
     fence: ProposalDict | None
 
 
+def _left_over(state: AgentState) -> _Found | None:
+    """Find a call that `effects` left to be made again."""
+    window = state.get("window")
+    return _Found(window["fence"]) if window is not None and window["fence"] else None
+
+
 async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found | None:
     """Look in the ledger before any model is asked, at the beginning of an invocation."""
     if not parts.effects or not custody.thread:
@@ -113,7 +121,7 @@ async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found 
     if held is not None and held.status in ("started", "done", "failed", "unknown"):
         # The checkpoint is older than the ledger: adopt what was begun.
         args = json.loads(held.args)
-        verdict = approve("reason", held.note)
+        verdict = approve("person", held.note)  # whoever approved it, it is not asked about again
         return _Found(fenced_again(held.tool, args, held.effect, held.plan_version, verdict))
     return _Found(None) if await custody.older(run["uid"]) else None
 

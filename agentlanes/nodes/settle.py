@@ -38,7 +38,7 @@ from agentlanes.state import (
     VerdictDict,
 )
 
-__all__ = ["advance_plan", "settle_fork", "settle_node"]
+__all__ = ["advance_plan", "after_settle", "settle_fork", "settle_node"]
 
 
 _COUNTS: frozenset[Outcome] = frozenset({"committed", "skipped"})
@@ -117,6 +117,11 @@ def settle_node(
         }
 
     return settle
+
+
+async def after_settle(state: AgentState) -> str:
+    """Name where `settle` sends the run. Asynchronous, so that it needs no thread."""
+    return state["window"]["next"]
 
 
 def settle_fork(state: AgentState) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,13 @@ from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import get_fields
 from langgraph.errors import GraphBubbleUp
 
 from agentlanes.errors import InvalidTool, NotApplied
 from agentlanes.speculation.effects import Effect, EffectClass, effect_of
 
-__all__ = ["KEY_ARGUMENT", "RUNS_AHEAD", "BoundTool", "ToolResult", "bind_tools"]
+__all__ = ["KEY_ARGUMENT", "RUNS_AHEAD", "BoundTool", "ToolResult", "bind_tools", "ended"]
 
 RUNS_AHEAD: frozenset[EffectClass] = frozenset({"pure", "read", "session"})
 """Classes that run ahead unless the agent says otherwise."""
@@ -125,7 +127,7 @@ class BoundTool:
                 given = await (work if stops else asyncio.shield(work))
         except asyncio.CancelledError:
             if not stops:
-                await asyncio.wait({work}, timeout=self.timeout_s)
+                await ended(work, timeout_s=self.timeout_s)
                 _ = work.cancelled() or not work.done() or work.exception()
             raise
         except GraphBubbleUp:
@@ -134,7 +136,7 @@ class BoundTool:
             if self.is_async:
                 work.cancel()
             if self.is_async or self.effect.effect_class == "reversible":
-                await asyncio.wait({work})
+                await ended(work)
             return self._failure(error, f"no result within {self.timeout_s} s")
         except NotApplied as error:
             return self._failure(error, str(error) or "not applied")
@@ -151,6 +153,22 @@ class BoundTool:
         if len(text) <= self.max_chars:
             return text
         return f"{text[: self.max_chars]}\n[cut: {len(text):,} characters in all]"
+
+
+async def ended(task: asyncio.Future[Any], *, timeout_s: float | None = None) -> None:
+    """Wait until a task has ended, also when the waiting itself is cancelled, again and again.
+
+    For a caller that is being cancelled already and raises in the end.
+
+    Args:
+        task: The task.
+        timeout_s: How long at most; `None` waits for its end.
+    """
+    clock = asyncio.get_running_loop().time
+    ends = None if timeout_s is None else clock() + timeout_s
+    while not task.done() and (ends is None or clock() < ends):
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=None if ends is None else max(0.0, ends - clock()))
 
 
 def _text(content: Any) -> str:
@@ -190,7 +208,7 @@ def bind_tools(
             schema=schema,
             description=function.get("description") or "",
             is_async=_is_async(tool),
-            takes_key=KEY_ARGUMENT in tool.get_input_jsonschema().get("properties", {})
+            takes_key=_has_argument(tool, KEY_ARGUMENT)
             and KEY_ARGUMENT not in schema.get("properties", {}),
             opted_in=declared.effect_class in runs_ahead,
             timeout_s=timeout_s,
@@ -213,6 +231,13 @@ def _as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
         raise InvalidTool(
             f"no schema can be made of {name!r} ({error}); give it type hints and a docstring"
         ) from error
+
+
+def _has_argument(tool: BaseTool, name: str) -> bool:
+    """Say whether a tool takes an argument, shown to the lanes or not."""
+    if isinstance(tool.args_schema, dict):
+        return name in (tool.args_schema.get("properties") or {})
+    return name in get_fields(tool.get_input_schema())
 
 
 def _is_async(tool: BaseTool) -> bool:

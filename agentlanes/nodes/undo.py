@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from agentlanes.errors import LeaseLost, NeedsIntervention, NotApplied
 from agentlanes.nodes.custody import Custody
 from agentlanes.nodes.parts import Parts
-from agentlanes.nodes.tooling import BoundTool, ToolResult
+from agentlanes.nodes.tooling import BoundTool, ToolResult, ended
 from agentlanes.nodes.window import ActContext
 from agentlanes.plan import canonical
 from agentlanes.speculation.ledger import EffectRecord
@@ -81,12 +81,12 @@ async def _run(
 
 
 async def to_the_end(work: Awaitable[T]) -> T:
-    """Await work that is never left half done: cancelling waits for its end."""
+    """Await work that is never left half done: cancelling waits for its end, however often."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task})
+        await ended(task)
         _ = task.cancelled() or task.exception()
         raise
 
