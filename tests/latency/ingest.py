@@ -50,7 +50,11 @@ class Ingest:
                     continue
                 self._taken.add(key)
                 known = {name: value for name, value in run.items() if value is not None}
-                self.runs.setdefault(key[1], {}).update(known)
+                held = self.runs.setdefault(key[1], {})
+                # The client sends from several threads, so the end of a run may come before its
+                # start. What was said at its end counts either way.
+                merged = {**held, **known} if key[0] == "patch" else {**known, **held}
+                held.update(merged)
 
     def roots(self) -> list[Run]:
         return [run for run in self.runs.values() if not run.get("parent_run_id")]
