@@ -22,6 +22,7 @@ from langgraph.runtime import Runtime
 from agentlanes.errors import LeaseLost, RunError
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
+from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.undo import take_back, undo_own
@@ -57,8 +58,8 @@ def build_act_graph(parts: Parts) -> Any:
     return graph.compile(checkpointer=False, name="act_lane")
 
 
-async def _next(state: ActState) -> str:
-    # Asynchronous: LangGraph sends synchronous ones through a thread.
+@Edge
+def _next(state: ActState) -> str:
     if state["pending"]:
         return "calls"
     return END if state["done"] else "draft"

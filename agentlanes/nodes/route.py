@@ -16,6 +16,7 @@ from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput, StepLimit
 from agentlanes.nodes.custody import Custody, refuse_exit_durability
 from agentlanes.nodes.drafting import fenced_again, issued_args
+from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.parts import Node, Parts, Verify
 from agentlanes.nodes.settle import settle_fork
 from agentlanes.nodes.undo import take_back
@@ -30,7 +31,8 @@ REASON_FIRST = frozenset({"formal_verification"})
 """Profiles whose steps the reason lane works out before the act lane formats them."""
 
 
-async def branches(state: AgentState) -> list[str]:
+@Edge
+def branches(state: AgentState) -> list[str]:
     """Name the branches of the window that `route` opened, or the effect that comes first."""
     if state["window"]["next"] == "effects":
         return ["effects"]

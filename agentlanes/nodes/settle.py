@@ -19,6 +19,7 @@ from agentlanes.errors import VerdictUnavailable
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.custody import until_saved
+from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event, settled_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, window_records
@@ -119,8 +120,9 @@ def settle_node(
     return settle
 
 
-async def after_settle(state: AgentState) -> str:
-    """Name where `settle` sends the run. Asynchronous, so that it needs no thread."""
+@Edge
+def after_settle(state: AgentState) -> str:
+    """Name where `settle` sends the run."""
     return state["window"]["next"]
 
 

@@ -15,10 +15,6 @@ from tests.simulation.claims import check, check_troubled
 from tests.simulation.found import FOUND
 from tests.simulation.schedules import Schedule, schedules
 
-OPEN = {"a run cancelled between a node's writes": "LangGraph takes half a node's writes for all"}
-"""What does not hold yet. Generated cancellations and crashes meet it too, so they are left to
-`make prove`, which counts it."""
-
 COMMON = settings(
     deadline=None,
     derandomize=True,
@@ -35,9 +31,7 @@ def test_running_ahead_ends_as_the_serial_run_does(schedule: Schedule) -> None:
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_found_once_holds(name: str, request: pytest.FixtureRequest) -> None:
-    if name in OPEN:
-        request.applymarker(pytest.mark.xfail(reason=OPEN[name], strict=True))
+def test_what_was_found_once_holds(name: str) -> None:
     schedule = FOUND[name]
     check(replace(schedule, troubles=()))
     check_troubled(schedule)
