@@ -148,7 +148,7 @@ def build_parts(
         run_ahead: Unverified proposals in flight; 0 waits for every verdict.
         max_window: Calls in a window.
         max_corrections: Rejections in a row that end the run.
-        max_steps: Committed calls that end the run.
+        max_steps: Committed calls in a run; one more ends it.
         tool_timeout_s: Bound on a tool call. `None` means no bound, and then synchronous tools
             do not run ahead, since nobody could stop them.
         max_result_chars: Bound on a result's text in the transcript.

@@ -179,8 +179,10 @@ async def _let_earlier_end(exchange: Exchange) -> None:
         if not rest:
             return
         lower = asyncio.create_task(exchange.until(partial(_moved, exchange, limit)))
-        await asyncio.wait({*rest, lower}, return_when=asyncio.FIRST_COMPLETED)
-        await _end(lower)
+        try:
+            await asyncio.wait({*rest, lower}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(lower)
 
 
 def _moved(exchange: Exchange, limit: int | None) -> bool:

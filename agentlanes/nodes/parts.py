@@ -107,7 +107,7 @@ class Limits:
         run_ahead: Unverified proposals in flight; 0 waits for every verdict (serial).
         max_window: Calls in a window.
         max_corrections: Rejections in a row before the run ends with `CorrectionLimit`.
-        max_steps: Committed calls before the run ends with `StepLimit`.
+        max_steps: Committed calls; the run ends with `StepLimit` at one more.
     """
 
     run_ahead: int = 8

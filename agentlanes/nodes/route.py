@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agentlanes.context.tokens import estimate_tokens
-from agentlanes.errors import CorrectionLimit, EmptyInput, StepLimit
+from agentlanes.errors import CorrectionLimit, EmptyInput
 from agentlanes.nodes.custody import Custody, refuse_exit_durability
 from agentlanes.nodes.drafting import fenced_again, issued_args
 from agentlanes.nodes.edges import Edge
@@ -87,8 +87,6 @@ def route_node(parts: Parts) -> Node:
             raise failure
         if run["corrections"] > parts.limits.max_corrections:
             raise CorrectionLimit(run["corrections"], correction["reason"] if correction else "")
-        if len(state["committed"]) >= parts.limits.max_steps:
-            raise StepLimit(parts.limits.max_steps)
 
     return route
 

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agentlanes.context.prompts import call_messages
-from agentlanes.errors import VerdictUnavailable
+from agentlanes.errors import RunError, StepLimit, VerdictUnavailable
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.custody import until_saved
@@ -50,6 +50,7 @@ class _Settled:
     """What a window comes to, as it is read off proposal by proposal."""
 
     plan: PlanDict | None
+    room: int
     messages: list[BaseMessage] = field(default_factory=list)
     committed: list[CommittedCall] = field(default_factory=list)
     fates: dict[int, Outcome] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class _Settled:
     unverified: int = 0
     open: bool = False
     denied: str | None = None
+    full: bool = False
 
 
 def settle_node(
@@ -84,7 +86,8 @@ def settle_node(
             return _settle_words(parts, state, runtime)
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
-        settled = _read_off(state, proposed, _verdicts(state, proposed), exchange)
+        room = parts.limits.max_steps - len(state["committed"])
+        settled = _read_off(state, proposed, _verdicts(state, proposed), exchange, room)
         _take_over(exchange, settled)
         if parts.effects:
             await custody.check()
@@ -100,21 +103,23 @@ def settle_node(
         if proposed["answer"] is not None and not settled.finished:
             runtime.stream_writer(answer_event("retracted"))
         carry = state.get("carry")
-        clean = settled.correction is None and not settled.denied
         lost = proposed["lost"] or bool(judged and judged["lost"])
+        # What was drafted after a call that does not count, would not have been drafted without it.
+        stands = not lost and "discarded" not in settled.fates.values()
+        stuck = not (lost or carry or settled.correction or settled.denied or settled.full)
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
             "steps": publish(state, made, runtime.stream_writer),
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),
-            "carry": carry if clean and not lost else None,
+            "carry": carry if stands else None,
             "draft_answer": settled.answer,
             "early_answer": proposed["answer"] if settled.finished else None,
             "proposed": None,
             "judged": None,
             "window": {**window, "next": _next(settled), "fence": settled.fence},
-            "run": _count(parts, state, proposed, settled, idle=clean and not lost and not carry),
+            "run": _count(parts, state, proposed, settled, idle=stuck),
         }
 
     return settle
@@ -170,9 +175,10 @@ def _read_off(
     proposed: Proposed,
     verdicts: dict[int, VerdictDict],
     exchange: Exchange | None,
+    room: int,
 ) -> _Settled:
-    """Walk the proposals in order until one does not count."""
-    settled = _Settled(plan=state.get("plan"))
+    """Walk the proposals in order until one does not count, or `room` calls are committed."""
+    settled = _Settled(plan=state.get("plan"), room=room)
     if proposed["planless"]:
         settled.plan = PlanDict(version=0, status="ended", steps=[], done=0, results=[])
     number = count_calls(state["messages"])
@@ -236,6 +242,10 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
     if proposal["kind"] == "finish":
         settled.fates[index] = _fate(verdict)
         settled.finished, settled.answer = True, proposal["text"] or None
+        return False
+    if len(settled.committed) >= settled.room:
+        # Counted by calls and not by windows: a crash may divide the calls into other windows.
+        settled.full = True
         return False
     if unverified and (proposal["fenced"] or proposal["effect"] not in HARMLESS):
         settled.denied = verdict["reason"]
@@ -309,15 +319,23 @@ def _count(
     # What failed after a call that does not count, would not have been tried without it.
     counts = not (settled.correction or settled.fence or settled.finished)
     run["failure"] = proposed["failure"] if counts else None
-    if settled.denied is not None:
-        key = uuid.uuid4().hex
-        error = VerdictUnavailable(
-            "a call that must not run unverified is waiting for a verdict, and the reason lane "
-            f"failed ({settled.denied}); mend the lane and resume the run"
-        )
-        parts.exchanges.keep_failure(key, error)
-        run["failure"] = key
+    stop = _stop(parts, settled)
+    if stop is not None:
+        run["failure"] = uuid.uuid4().hex
+        parts.exchanges.keep_failure(run["failure"], stop)
     return run
+
+
+def _stop(parts: Parts, settled: _Settled) -> RunError | None:
+    """Give what ends the run here, for the next `route` to raise."""
+    if settled.full:
+        return StepLimit(parts.limits.max_steps)
+    if settled.denied is None:
+        return None
+    return VerdictUnavailable(
+        "a call that must not run unverified is waiting for a verdict, and the reason lane "
+        f"failed ({settled.denied}); mend the lane and resume the run"
+    )
 
 
 def _settle_words(parts: Parts, state: AgentState, runtime: Runtime[Any]) -> dict[str, Any]:

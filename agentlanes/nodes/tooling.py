@@ -128,6 +128,9 @@ class BoundTool:
         except asyncio.CancelledError:
             if not stops:
                 await ended(work, timeout_s=self.timeout_s)
+                if self.is_async and not work.done():
+                    work.cancel()
+                    await ended(work)
                 _ = work.cancelled() or not work.done() or work.exception()
             raise
         except GraphBubbleUp:
