@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.simulation.claims import check, check_troubled
 from tests.simulation.found import FOUND
-from tests.simulation.schedules import Schedule, schedules
+from tests.simulation.schedules import Schedule, schedules, troubled
 
 COMMON = settings(
     deadline=None,
@@ -28,6 +28,12 @@ COMMON = settings(
 @given(schedules())
 def test_running_ahead_ends_as_the_serial_run_does(schedule: Schedule) -> None:
     check(schedule)
+
+
+@settings(COMMON, max_examples=100)
+@given(troubled())
+def test_a_disturbed_run_ends_as_an_undisturbed_one_does(schedule: Schedule) -> None:
+    check_troubled(schedule)
 
 
 @pytest.mark.parametrize("name", FOUND)
