@@ -119,7 +119,9 @@ class ProposalDict(TypedDict):
         verdict: The verdict it has when the act branch ends.
         proposed_at: Loop time; so are `started_at` and `ended_at`.
         waited_s: Seconds it waited for earlier verdicts before it started.
-        draft: Which of the window's drafts it came from; `None` when code issued it.
+        draft: Which of the window's drafts it came from; `None` when no model was asked for it.
+        burst: Index of the first call of its reply, or of what was carried over of one; `None`
+            when code issued it from a plan.
     """
 
     index: int
@@ -143,6 +145,7 @@ class ProposalDict(TypedDict):
     ended_at: float | None
     waited_s: float
     draft: int | None
+    burst: int | None
 
 
 class Proposed(TypedDict):

@@ -88,7 +88,9 @@ class Burst:
         for call in drafted[self.taken :]:
             self.add(call)
         if not self._refused:
-            self._context.leftover.extend(drafted[self.taken :])
+            # What a plan holds is not left over: it is issued again while the plan is in force.
+            rest = drafted[self.taken :]
+            self._context.leftover.extend(call for call in rest if not call.get("issued"))
         if self._work:
             # Cancelling the draft must not cancel calls that still count: the act node ends them.
             await asyncio.wait(self._work)
@@ -121,6 +123,7 @@ class Burst:
             plan_version=plan["version"] if plan else None,
             rides_on=state["riding"] if follows else None,
             draft=self._draft,
+            burst=None if drafted.get("issued") else self._first(),
             whole=whole,
         )
         case = Case(
@@ -142,6 +145,9 @@ class Burst:
             exchange.decide(proposal["index"], approve("skip"))
         announce(context, proposal)
         return proposal
+
+    def _first(self) -> int:
+        return self._made[0]["index"] if self._made else len(self._context.exchange.cases)
 
     def _may_go(self, tool: BoundTool, args: dict[str, Any]) -> bool:
         """Keep a read from carrying out what untrusted output told the lane to carry out."""

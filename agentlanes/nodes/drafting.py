@@ -85,7 +85,7 @@ def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str
             break
         if ready and not tool.runs_ahead:
             break
-        ready.append({"tool": step["tool"], "args": args, "text": ""})
+        ready.append({"tool": step["tool"], "args": args, "text": "", "issued": True})
         if not tool.runs_ahead:
             break
     return ready
@@ -215,5 +215,6 @@ def _proposal(**known: Any) -> ProposalDict:
         "ended_at": None,
         "waited_s": 0.0,
         "draft": None,
+        "burst": None,
     }
     return ProposalDict(**{**blank, **known})  # type: ignore[typeddict-item]

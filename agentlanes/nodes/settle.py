@@ -60,7 +60,7 @@ class _Settled:
     planned: bool = False
     answer: str | None = None
     unverified: int = 0
-    open: bool = False
+    open: ProposalDict | None = None
     denied: str | None = None
     full: bool = False
 
@@ -102,18 +102,17 @@ def settle_node(
         runtime.stream_writer(settled_event(window["id"], settled.fates))
         if proposed["answer"] is not None and not settled.finished:
             runtime.stream_writer(answer_event("retracted"))
-        carry = state.get("carry")
+        carry = _carry(state, proposed, settled)
         lost = proposed["lost"] or bool(judged and judged["lost"])
-        # What was drafted after a call that does not count, would not have been drafted without it.
-        stands = not lost and "discarded" not in settled.fates.values()
-        stuck = not (lost or carry or settled.correction or settled.denied or settled.full)
+        excused = lost or proposed["failure"] or settled.denied or settled.full
+        stuck = not (excused or settled.correction or carry)
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
             "steps": publish(state, made, runtime.stream_writer),
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),
-            "carry": carry if stands else None,
+            "carry": carry,
             "draft_answer": settled.answer,
             "early_answer": proposed["answer"] if settled.finished else None,
             "proposed": None,
@@ -145,6 +144,26 @@ def settle_fork(state: AgentState) -> dict[str, Any]:
         "window": {**state["window"], "next": "route", "fence": None},
         "run": {**state["run"], "uid": uuid.uuid4().hex, "fenced": 0},
     }
+
+
+def _carry(state: AgentState, proposed: Proposed, settled: _Settled) -> list[dict[str, Any]] | None:
+    """Give the drafted calls that still stand and begin the next window.
+
+    The rest of a reply stands when its calls until then count. What was drafted after a call that
+    does not count would not have been drafted without it.
+    """
+    left, stopped = state.get("carry"), settled.open
+    if proposed["lost"] or "discarded" not in settled.fates.values():
+        return left
+    if stopped is None or stopped["burst"] is None or not stopped["whole"]:
+        return None
+    proposals, burst = proposed["proposals"], stopped["burst"]
+    rest = [
+        {"tool": p["tool"], "args": p["args"], "text": ""}
+        for p in proposals
+        if p["burst"] == burst and p["index"] >= stopped["index"]
+    ]
+    return [*rest, *(left or [])] if proposals[-1]["burst"] == burst else rest
 
 
 def _take_over(exchange: Exchange | None, settled: _Settled) -> None:
@@ -188,10 +207,10 @@ def _read_off(
         verdict = verdict_on(proposal, verdicts)
         own = proposal["index"] in verdicts
         if verdict is None or not proposal["whole"] or (own and not binds(verdict, proposal)):
-            settled.open = True
+            settled.open = proposal
             break
         if proposal["effect"] == "session" and not proposal["fenced"] and exchange is None:
-            settled.open = True  # its fork went with the process that ran it
+            settled.open = proposal  # its fork went with the process that ran it
             break
         if verdict["status"] in ("reject", "unknown"):
             settled.correction = Correction(
@@ -226,7 +245,7 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
     """Take in one proposal that was not rejected; say whether to read on."""
     index, unverified = proposal["index"], verdict["status"] == "unavailable"
     if verdict["by"] == "plan" and not _covered(settled.plan, proposal):
-        settled.open = True
+        settled.open = proposal
         return False
     if proposal["kind"] == "plan":
         version = (settled.plan["version"] if settled.plan else 0) + 1
@@ -254,7 +273,7 @@ def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, num
         settled.fence, settled.fates[index] = {**proposal, "verdict": verdict}, "fenced"
         return False
     if proposal["result"] is None:
-        settled.open = True
+        settled.open = proposal
         return False
     settled.messages += call_messages(
         number, proposal["tool"], proposal["args"], proposal["result"], failed=proposal["failed"]
@@ -321,8 +340,8 @@ def _count(
     run["failure"] = proposed["failure"] if counts else None
     stop = _stop(parts, settled)
     if stop is not None:
-        run["failure"] = uuid.uuid4().hex
-        parts.exchanges.keep_failure(run["failure"], stop)
+        key = run["failure"] = uuid.uuid4().hex
+        parts.exchanges.keep_failure(key, stop)
     return run
 
 
