@@ -9,16 +9,18 @@ from typing import Any, Literal, Protocol
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from agentlanes.nodes.custody import Custodies
+from agentlanes.latency.clock import RunClock, RunClocks
+from agentlanes.nodes.custody import Custodies, Custody
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.router import Router
 from agentlanes.speculation.admission import Admission
 from agentlanes.speculation.exchange import Case, Exchanges, Mode
-from agentlanes.state import ProposalDict, VerdictDict
+from agentlanes.state import AgentState, ProposalDict, VerdictDict
 
 __all__ = [
     "Approval",
     "Check",
+    "Checker",
     "Deliver",
     "Judge",
     "Judgement",
@@ -40,6 +42,10 @@ Node = Callable[..., Awaitable[Any]]
 Check = Callable[[Case], str | None]
 """A refutation by code: says what is wrong with a proposal, or `None`. It must be pure, and is
 asked before any model; a call it refuses never reaches the reason lane."""
+
+Checker = Callable[[Case], bool | None]
+"""Says whether a proposal is right; `None` where it does not know. It must be pure. Verdicts are
+measured by it (`StepRecord.metric_value`); no lane hears of it, and nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +142,11 @@ class Parts:
         deliver: Whether an answer is streamed before it is verified.
         planning: Whether turns begin with a plan.
         checks: Refutations by code.
+        checker: Knows of some proposals whether they are right, to measure the verdicts by.
         profile: Workload profile of every step, instead of the router's.
         system_prompt: The user's own instructions, put before the library's.
+        records: Whether step records are kept and streamed.
+        clocks: The clocks of the runs under way.
     """
 
     act: BaseChatModel
@@ -155,8 +164,11 @@ class Parts:
     deliver: Deliver = "verified"
     planning: Planning = "auto"
     checks: Sequence[Check] = ()
+    checker: Checker | None = None
     profile: str | None = None
     system_prompt: str | None = None
+    records: bool = True
+    clocks: RunClocks = field(default_factory=RunClocks)
 
     @property
     def fences(self) -> bool:
@@ -174,6 +186,12 @@ class Parts:
         """Whether calls may run ahead that have to be undone when they are discarded."""
         tools = self.tools.values()
         return any(tool.runs_ahead and tool.effect.undo is not None for tool in tools)
+
+    def clock(self, state: AgentState, custody: Custody) -> RunClock:
+        """Give the clock of the run that a node works on."""
+        window = state.get("window")
+        known = window.get("clock_ms", 0.0) if window is not None else 0.0
+        return self.clocks.of(state["run"]["uid"], invocation=custody, known_ms=known)
 
     def mode(self, tool: BoundTool | None, profile: str) -> Verify:
         """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped."""
