@@ -12,6 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agentlanes import MemoryLedger, Session, build_agent, effect
 from agentlanes.errors import InvalidTool, NeedsIntervention
+from agentlanes.testing import VirtualClock
 from tests.oracle import Oracle
 from tests.test_graph import ask
 
@@ -154,13 +155,13 @@ async def test_reversible_calls_run_ahead_when_the_agent_lets_them(planning: Any
 
 @pytest.mark.parametrize("planning", ["never", "always"])
 @pytest.mark.parametrize("place", [0, 2])
-async def test_discarded_reversible_calls_are_undone_last_in_first_out(
+def test_discarded_reversible_calls_are_undone_last_in_first_out(
     planning: Any, place: int
 ) -> None:
     desk, ledger = Desk(), MemoryLedger()
     oracle = Oracle(NOTES, wrong={place: ("note", {"text": "bad"})}, reason_s=0.05)
     agent = desk_agent(desk, oracle, planning=planning, ledger=ledger)
-    result = await agent.ainvoke(ask())
+    result = VirtualClock.run(agent.ainvoke(ask()))
     assert calls(result) == NOTES
     assert [c["result"] for c in result["committed"]] == ["1 notes", "1", "2 notes", "2"]
     assert desk.notes == ["a", "b"]
