@@ -155,9 +155,7 @@ async def test_reversible_calls_run_ahead_when_the_agent_lets_them(planning: Any
 
 @pytest.mark.parametrize("planning", ["never", "always"])
 @pytest.mark.parametrize("place", [0, 2])
-def test_discarded_reversible_calls_are_undone_last_in_first_out(
-    planning: Any, place: int
-) -> None:
+def test_discarded_reversible_calls_are_undone_last_in_first_out(planning: Any, place: int) -> None:
     desk, ledger = Desk(), MemoryLedger()
     oracle = Oracle(NOTES, wrong={place: ("note", {"text": "bad"})}, reason_s=0.05)
     agent = desk_agent(desk, oracle, planning=planning, ledger=ledger)

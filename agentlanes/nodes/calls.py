@@ -21,7 +21,7 @@ from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import PlanDict, ProposalDict
 
-__all__ = ["Burst", "count_calls"]
+__all__ = ["Burst", "authorises", "count_calls", "is_fenced"]
 
 
 class Burst:
@@ -104,7 +104,7 @@ class Burst:
         exchange, plan, at = context.exchange, state["plan"], self._at
         tool, args = parts.tools.get(drafted["tool"]), drafted["args"]
         step = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
-        fenced = tool is not None and not (tool.runs_ahead and self._may_go(tool, args))
+        fenced = tool is not None and is_fenced(parts, tool, args, state["transcript"])
         mode = parts.mode(tool, context.route["profile"])
         follows = (
             step
@@ -149,10 +149,6 @@ class Burst:
     def _first(self) -> int:
         return self._made[0]["index"] if self._made else len(self._context.exchange.cases)
 
-    def _may_go(self, tool: BoundTool, args: dict[str, Any]) -> bool:
-        """Keep a read from carrying out what untrusted output told the lane to carry out."""
-        return tool.effect.allows(args) or not _tainted(self._parts, self._state["transcript"])
-
     def _after(self) -> dict[str, Any]:
         state, plan, done = self._state, self._state["plan"], self._done
         transcript, results = list(state["transcript"]), list(state["results"])
@@ -182,6 +178,18 @@ class Burst:
             "draft": None,
             "done": done,
         }
+
+
+def is_fenced(
+    parts: Parts, tool: BoundTool, args: dict[str, Any], transcript: Sequence[BaseMessage]
+) -> bool:
+    """Say whether a call must not start before its verdict.
+
+    A read is fenced too where untrusted output may have told the lane what to carry out.
+    """
+    if not tool.runs_ahead:
+        return True
+    return not tool.effect.allows(args) and _tainted(parts, transcript)
 
 
 def authorises(

@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 
 from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput
+from agentlanes.nodes.calls import authorises, is_fenced
 from agentlanes.nodes.custody import Custody, refuse_exit_durability
 from agentlanes.nodes.drafting import fenced_again, issued_args
 from agentlanes.nodes.edges import Edge
@@ -23,7 +24,7 @@ from agentlanes.nodes.undo import take_back
 from agentlanes.plan import approve
 from agentlanes.router import RouteScore, StepFeatures
 from agentlanes.speculation.ledger import effect_key
-from agentlanes.state import AgentState, LaneSet, ProposalDict, Route, RunInfo, Window
+from agentlanes.state import AgentState, LaneSet, PlanDict, ProposalDict, Route, RunInfo, Window
 
 __all__ = ["branches", "route_node"]
 
@@ -150,16 +151,28 @@ def _lanes(
     if carry:
         return "both", False, "a draft needs a verdict"
     if plan is not None and plan["status"] == "approved":
-        left = plan["steps"][plan["done"] : plan["done"] + 1]
-        if all(issued_args(parts, step, plan["results"]) is not None for step in left):
+        if _covers(parts, state, plan, profile):
             return "act", False, "the approved plan covers the next step"
-        return "both", False, "the plan left an argument open"
+        return "both", False, "the plan's next step needs a verdict of its own"
     if parts.mode(None, profile) == "skip":
         return "act", False, "verdicts are skipped"
     if profile in REASON_FIRST and not state.get("brief") and not state["committed"]:
         return "reason", False, "to be worked out first"
     mode = parts.mode(None, profile)
     return "both", _plans(parts, state, score, mode), "act runs ahead, reason verifies"
+
+
+def _covers(parts: Parts, state: AgentState, plan: PlanDict, profile: str) -> bool:
+    """Say whether an approved plan's verdict covers its next step, or its end."""
+    at = plan["done"]
+    if at == len(plan["steps"]):
+        return True
+    step = plan["steps"][at]
+    args, tool = issued_args(parts, step, plan["results"]), parts.tools.get(step["tool"])
+    if args is None or tool is None or parts.mode(tool, profile) == "match":
+        return False
+    fenced = is_fenced(parts, tool, args, state["messages"])
+    return authorises(parts, plan, at, args, fenced=fenced)
 
 
 def _plans(parts: Parts, state: AgentState, score: RouteScore, mode: Verify) -> bool:
