@@ -129,6 +129,7 @@ def build_parts(
     deliver: Deliver = "verified",
     profile: str | None = None,
     system_prompt: str | None = None,
+    records: bool = True,
 ) -> Parts:
     """Build what the nodes are made of.
 
@@ -166,6 +167,8 @@ def build_parts(
             confirms or retracts it (see `docs/running.md`).
         profile: Workload profile of every step, instead of the router's.
         system_prompt: Your own instructions, put before the library's.
+        records: Whether step records are kept in the state and streamed; see
+            `agentlanes.latency.record`.
 
     Raises:
         MissingKey: A lane has no key and no endpoint of its own.
@@ -210,6 +213,7 @@ def build_parts(
         checks=tuple(checks),
         profile=profile,
         system_prompt=system_prompt,
+        records=records,
     )
 
 

@@ -12,6 +12,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
 from agentlanes.latency.record import StepRecord
+from agentlanes.latency.spans import Span
 
 __all__ = [
     "AgentInput",
@@ -160,6 +161,7 @@ class Proposed(TypedDict):
         drafts: Facts of the act lane's calls.
         planless: A plan was asked for and none could be read.
         closed_at: Loop time at the end.
+        origin: Loop time at which the run's clock was at 0, in the process that wrote this.
         answer: An answer that was streamed ahead of the verdicts.
     """
 
@@ -171,6 +173,7 @@ class Proposed(TypedDict):
     drafts: list[dict[str, Any]]
     planless: bool
     closed_at: float
+    origin: float
     answer: EarlyAnswer | None
 
 
@@ -181,15 +184,29 @@ class EarlyAnswer(TypedDict):
         text: The answer.
         asked: Hash of the request it answers; it counts only for the same request.
         facts: Facts of the lane call.
+        span: When it was written, once its window is settled.
     """
 
     text: str
     asked: str
     facts: dict[str, Any]
+    span: Span | None
 
 
 class Judged(TypedDict):
-    """What the reason branch writes at the end of a window."""
+    """What the reason branch writes at the end of a window.
+
+    Attributes:
+        window: The window it belongs to.
+        lost: The branch found no exchange.
+        forked: The run was taken up from a checkpoint that somebody forked or edited.
+        failure: Key of the branch's failure.
+        verdicts: By index of the proposal.
+        calls: Facts of the lane calls, each with the index it was made for.
+        words: The reason lane's own answer to the request.
+        judgings: Index, start and end (loop time) of each judgement.
+        origin: Loop time at which the run's clock was at 0, in the process that wrote this.
+    """
 
     window: int
     lost: bool
@@ -198,6 +215,8 @@ class Judged(TypedDict):
     verdicts: dict[str, VerdictDict]
     calls: list[dict[str, Any]]
     words: str | None
+    judgings: list[tuple[int, float, float]]
+    origin: float
 
 
 class Correction(TypedDict):
@@ -225,6 +244,8 @@ class Window(TypedDict):
         id: From 0, counted in the run.
         run_ahead: Unverified calls allowed in flight in this window.
         opened_at: Loop time.
+        clock_ms: The run's clock when this was written, from the run's start.
+        after: Ids of the spans that whatever comes next waits for.
         next: Where `settle` sends the run.
         fence: The approved call that `effects` runs, if any.
     """
@@ -232,6 +253,8 @@ class Window(TypedDict):
     id: int
     run_ahead: int
     opened_at: float
+    clock_ms: float
+    after: list[str]
     next: Literal["route", "effects", "deliver"]
     fence: ProposalDict | None
 

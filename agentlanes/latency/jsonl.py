@@ -1,8 +1,8 @@
 """Runs as JSON lines: a file a run, written as it goes, readable after a crash.
 
-    {"type": "run", "schema": 1, "run_id": ..., "graph": ..., "started": ...}
+    {"type": "run", "schema": 2, "run_id": ..., "graph": ..., "started": ...}
     {"type": "step", "step": 0, ...}          one line a step record
-    {"type": "result", "status": "done", ...}
+    {"type": "result", "status": "done", "wall_ms": ..., ...}
 
 A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
 lines, and at most one torn one at the end.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +22,16 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, cast
 
 from agentlanes.errors import ConfigError
-from agentlanes.latency.record import StepRecord
+from agentlanes.latency.record import StepRecord, blank_record
 
 __all__ = ["SCHEMA_VERSION", "LoggedRun", "RunLog", "RunStatus", "read_run", "read_runs"]
 
-SCHEMA_VERSION = 1
-"""Version of the lines' form; it changes when a key changes its meaning or goes."""
+SCHEMA_VERSION = 2
+"""Version of the lines' form; it changes when a key changes its meaning, comes or goes.
+
+Files of version 1 are read too: their steps have no spans, and whatever else came later is
+unknown.
+"""
 
 RunStatus = Literal["done", "failed", "stopped"]
 
@@ -88,6 +93,7 @@ class RunLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, and appending: each line is one write, whatever happens to this process.
         self._file: BinaryIO = cast("BinaryIO", self.path.open("xb", buffering=0))
+        self._began = time.monotonic()
         when = (started or datetime.now(UTC)).isoformat()
         head = {"schema": SCHEMA_VERSION, "run_id": run_id, "graph": graph, "started": when}
         self._write("run", {**more, **head})
@@ -119,7 +125,13 @@ class RunLog:
             error: The type of what ended the run.
             more: Further facts.
         """
-        known = {"status": status, "ended": datetime.now(UTC).isoformat(), "error": error}
+        wall_ms = round((time.monotonic() - self._began) * 1000, 3)
+        known = {
+            "status": status,
+            "ended": datetime.now(UTC).isoformat(),
+            "wall_ms": wall_ms,
+            "error": error,
+        }
         calls = [dict(call) for call in committed]
         self._write("result", {**more, **known, "answer": answer, "committed": calls})
         self._finished = True
@@ -210,7 +222,7 @@ def read_run(path: Path | str) -> LoggedRun:
         if kind == "run":
             head = fields
         elif kind == "step":
-            steps.append(cast("StepRecord", fields))
+            steps.append(blank_record(**{"version": 1, **fields}))
         elif kind == "result":
             result = fields
     if isinstance(head.get("schema"), int) and head["schema"] > SCHEMA_VERSION:

@@ -1,12 +1,43 @@
-"""The step record: one lane call or one effect, with where its time went."""
+"""The step record: one lane call or one effect, with where its time went.
+
+**Units.** Times are milliseconds, to the microsecond; unknown is `None`, which is not zero.
+
+**Clock.** The event loop's monotonic clock. What ends in `_ms` and names an instant (`started_ms`,
+`ended_ms`, a span's `start_ms` and `end_ms`) is an offset from the run's start, that is from the
+beginning of its first `route`; see `agentlanes.latency.clock` for runs that are resumed. Lengths
+(`duration_ms`, `tool_ms`, ...) are differences on the same clock.
+
+**When stamps are taken.** A lane call: immediately before the chat model is called and after it
+has answered; the first tokens inside it by the lane's own client. A tool that runs ahead: after
+its waits, just before it is started, and when it has ended, however it ended. A wait: from the
+proposal being ready to start until it starts; of a fence from its proposal to its verdict. A
+verdict: from its lane call to that call's end. A fenced call: around the tool alone, without the
+ledger. An undo: around the hooks. A person: from the question to the answer.
+
+**When records are made.** When the window is settled, since only then is it known what counted;
+after an effect; after the answer. Each is sent at once to the custom stream, as
+`{"type": "agentlanes.step", "record": ...}`, so a run file (`agentlanes.latency.jsonl`) holds
+whatever was settled before a crash. `build_agent(records=False)` keeps and sends none.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
-__all__ = ["LaneTimes", "Outcome", "StepRecord", "Tokens", "blank_record", "lane_times"]
+from agentlanes.latency.spans import Outcome, Span
 
-Outcome = Literal["committed", "discarded", "fenced", "skipped"]
+__all__ = [
+    "RECORD_VERSION",
+    "LaneTimes",
+    "Outcome",
+    "StepRecord",
+    "Tokens",
+    "blank_record",
+    "lane_times",
+]
+
+RECORD_VERSION = 2
+"""Version of the record's form. Records of version 1 have no `version` and no spans."""
 
 TIMES_KEY = "agentlanes_times"
 """Where a lane's chat model leaves its `LaneTimes` in `AIMessage.response_metadata`."""
@@ -31,6 +62,7 @@ class LaneTimes(TypedDict, total=False):
     model: str | None
     tier: str | None
     queue_ms: float | None
+    retry_ms: float | None
     first_reasoning_ms: float | None
     first_content_ms: float | None
     first_tool_arg_ms: float | None
@@ -42,6 +74,7 @@ class StepRecord(TypedDict):
     """One lane call or effect. All times in milliseconds; unknown is `None`.
 
     Attributes:
+        version: Version of the record's form (`RECORD_VERSION`).
         step: Position among the run's records, from 0.
         window: The window the step belongs to, from 0.
         node: `route`, `act`, `reason`, `effects` or `deliver`.
@@ -51,7 +84,10 @@ class StepRecord(TypedDict):
         tier: Service tier that really answered.
         route_score: The router's probability that the step needs reasoning.
         route_reason: Why the router chose these lanes.
+        started_ms: When the step's first span starts, from the run's start.
+        ended_ms: When its last span ends.
         queue_ms: Waiting for a place in the lane.
+        retry_ms: Attempts of the lane call that failed, and the waits after them.
         first_reasoning_ms: First reasoning token, from the call.
         first_content_ms: First content token, from the call.
         first_tool_arg_ms: First token of a tool call's arguments, from the call.
@@ -64,8 +100,12 @@ class StepRecord(TypedDict):
         attempts: Requests the lane call made.
         outcome: What became of it.
         target_met: Whether `duration_ms` kept the profile's target.
+        metric_name: What the profile measures besides latency (`agentlanes.router.PROFILES`).
+        metric_value: Its value for this step, where it can be known.
+        spans: Everything in the step that took time.
     """
 
+    version: int
     step: int
     window: int
     node: str
@@ -75,7 +115,10 @@ class StepRecord(TypedDict):
     tier: str | None
     route_score: float | None
     route_reason: str | None
+    started_ms: float | None
+    ended_ms: float | None
     queue_ms: float | None
+    retry_ms: float | None
     first_reasoning_ms: float | None
     first_content_ms: float | None
     first_tool_arg_ms: float | None
@@ -88,6 +131,9 @@ class StepRecord(TypedDict):
     attempts: int | None
     outcome: Outcome
     target_met: bool | None
+    metric_name: str | None
+    metric_value: float | None
+    spans: list[Span]
 
 
 def blank_record(**known: Any) -> StepRecord:
@@ -99,7 +145,11 @@ def blank_record(**known: Any) -> StepRecord:
     """
     record: dict[str, Any] = dict.fromkeys(StepRecord.__annotations__)
     record["tokens"] = Tokens(input=None, output=None, reasoning=None, cached=None)
+    record["version"], record["spans"] = RECORD_VERSION, []
     record.update(known)
+    if record["spans"]:
+        record["started_ms"] = min(span["start_ms"] for span in record["spans"])
+        record["ended_ms"] = max(span["end_ms"] for span in record["spans"])
     return record  # type: ignore[return-value]
 
 

@@ -115,6 +115,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 drafts=context.drafts,
                 planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
+                origin=parts.clock(state, custody).origin,
                 answer=context.answer,
             ),
             "carry": context.leftover or None,

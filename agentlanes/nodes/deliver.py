@@ -13,6 +13,7 @@ from agentlanes.lanes.call import ask, lane_config
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
+from agentlanes.nodes.spans import call_spans, span_of
 from agentlanes.state import AgentState
 
 __all__ = ["deliver_node"]
@@ -28,15 +29,20 @@ def deliver_node(
     ) -> dict[str, Any]:
         messages = deliver_prompt(parts.system_prompt, state["messages"], state.get("draft_answer"))
         early = state.get("early_answer")
+        clock = parts.clock(state, await parts.custodies.of(config, runtime))
         if early is not None and early["asked"] == fingerprint(messages):
             # It was written while the verdicts were out, and they have confirmed it.
             facts, final = early["facts"], AIMessage(content=early["text"])
+            span = early["span"]
             runtime.stream_writer(answer_event("confirmed", early["text"]))
         else:
             if early is not None:
                 runtime.stream_writer(answer_event("retracted"))
             reply = await ask(parts.act, messages, lane_config(config, "act", "answer", "final"))
             facts = reply.facts("act")
+            times = clock.at_ms(reply.started), clock.at_ms(reply.ended)
+            after = state["window"].get("after") or ()
+            span = span_of("answer", "act", "answer", times, after, "committed")
             final = AIMessage(
                 content=str(reply.message.text) or state.get("draft_answer") or "",
                 id=reply.message.id,
@@ -45,11 +51,14 @@ def deliver_node(
             )
         answer = str(final.content)
         known = {**facts["record"], "node": "deliver"}
-        record = record_of(state, **known, outcome="committed", wasted_ms=0.0)
+        if span is not None:
+            span["outcome"] = "committed"
+        spans = call_spans(span, known) if span is not None else []
+        record = record_of(state, **known, outcome="committed", wasted_ms=0.0, spans=spans)
         return {
             "messages": [final],
             "answer": answer,
-            "steps": publish(state, [(record, None)], runtime.stream_writer),
+            "steps": publish(parts, state, [(record, None)], runtime.stream_writer),
             "correction": None,
             "carry": None,
             "brief": None,

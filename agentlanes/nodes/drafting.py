@@ -160,7 +160,10 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
     asked = lane_config(context.config, "act", "answer", "speculative", "provisional")
     reply = await ask(parts.act, messages, asked)
     context.answer = EarlyAnswer(
-        text=str(reply.message.text), asked=fingerprint(messages), facts=reply.facts("act")
+        text=str(reply.message.text),
+        asked=fingerprint(messages),
+        facts=reply.facts("act"),
+        span=None,
     )
     context.emit(answer_event("provisional", context.answer["text"]))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -27,6 +28,7 @@ from agentlanes.nodes.once import run_once, settle_unknown
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
 from agentlanes.nodes.settle import advance_plan, settle_fork
+from agentlanes.nodes.spans import effect_spans
 from agentlanes.nodes.undo import take_back
 from agentlanes.plan import approve, canonical
 from agentlanes.speculation.exchange import subject
@@ -42,7 +44,15 @@ def effects_node(
     """Make the `effects` node."""
 
     async def effects(state: AgentState, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
+        try:
+            return await run_fence(state, config, runtime)
+        except GraphInterrupt:
+            parts.clock(state, await parts.custodies.of(config, runtime)).ask()
+            raise
+
+    async def run_fence(state: AgentState, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
         custody = await parts.custodies.of(config, runtime)
+        asked = parts.clock(state, custody).answered()
         fence, plan = state["window"]["fence"], state.get("plan")
         if custody.forked:
             custody.forked = False
@@ -57,7 +67,7 @@ def effects_node(
                 await custody.put(replace(record, status="proposed"))
             answer = ask_approval(fence, parts.tools[fence["tool"]], plan)
             if answer.decision == "reject":
-                return await _denied(state, record, answer.message, custody, runtime)
+                return await _denied(parts, state, record, answer.message, custody, runtime, asked)
             if answer.decision == "edit" and answer.args != fence["args"]:
                 fence = {**fence, "args": answer.args, "plan_step": None}
                 record = replace(record, args=canonical(answer.args), note="edited by a person")
@@ -78,7 +88,16 @@ def effects_node(
         )
         own = [ask] if _answers(given.command) else [ask, answer_message]
         update = {
-            **_after(state, runtime, (clock() - started) * 1000, "committed"),
+            **_after(
+                parts,
+                state,
+                custody,
+                runtime,
+                (clock() - started) * 1000,
+                "committed",
+                asked=asked,
+                ran=given.ran,
+            ),
             "messages": own,
             "committed": [*state["committed"], done],
             "plan": advance_plan(plan, fence, given.text, given.failed),
@@ -109,9 +128,20 @@ def _record(state: AgentState, custody: Custody, fence: ProposalDict) -> EffectR
 
 
 def _after(
-    state: AgentState, runtime: Runtime[Any], took_ms: float, outcome: Outcome
+    parts: Parts,
+    state: AgentState,
+    custody: Custody,
+    runtime: Runtime[Any],
+    took_ms: float,
+    outcome: Outcome,
+    *,
+    asked: tuple[float, float] | None,
+    ran: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Give what every end of a fenced call changes: its record, its ordinal, the fence itself."""
+    clock = parts.clock(state, custody)
+    times = None if ran is None else (clock.at_ms(ran[0]), clock.at_ms(ran[1]))
+    spans, after = effect_spans(state, outcome, asked, times)
     step = record_of(
         state,
         node="effects",
@@ -120,27 +150,35 @@ def _after(
         tool_ms=took_ms,
         outcome=outcome,
         wasted_ms=0.0,
+        spans=spans,
     )
     run = state["run"]
     return {
-        "steps": publish(state, [(step, None)], runtime.stream_writer),
+        "steps": publish(parts, state, [(step, None)], runtime.stream_writer),
         "run": {**run, "fenced": run["fenced"] + 1, "corrections": 0},
-        "window": {**state["window"], "fence": None},
+        "window": {
+            **state["window"],
+            "fence": None,
+            "after": after,
+            "clock_ms": clock.now_ms(),
+        },
     }
 
 
 async def _denied(
+    parts: Parts,
     state: AgentState,
     record: EffectRecord,
     why: str,
     custody: Custody,
     runtime: Runtime[Any],
+    asked: tuple[float, float] | None,
 ) -> dict[str, Any]:
     """Hand a person's refusal to the act lane as a correction; the plan has ended with it."""
     fence, plan = state["window"]["fence"], state.get("plan")
     assert fence is not None, "only a fence is refused"
     await custody.put(replace(record, status="denied", note=why))
-    after = _after(state, runtime, 0.0, "discarded")
+    after = _after(parts, state, custody, runtime, 0.0, "discarded", asked=asked)
     return {
         **after,
         "plan": {**plan, "status": "ended"} if plan else None,

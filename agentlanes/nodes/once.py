@@ -94,7 +94,7 @@ async def run_once(
     except NeedsIntervention as stop:
         raise stop from given.error
     if found.happened:
-        return ToolResult(text=found.text)
+        return ToolResult(text=found.text, ran=given.ran)
     await custody.put(replace(started, status="failed", result=given.text))
     return given
 
@@ -107,8 +107,11 @@ async def _run(
     custody: Custody,
     call_id: str,
 ) -> ToolResult:
+    clock = asyncio.get_running_loop().time
+    started = clock()
     try:
-        return await parts.tools[record.tool].run(args, config, call_id, key=record.key)
+        given = await parts.tools[record.tool].run(args, config, call_id, key=record.key)
+        return replace(given, ran=(started, clock()))
     except GraphBubbleUp:
         # The tool asks a person before it does anything; it starts over when the run resumes.
         await custody.put(replace(record, status="approved"))

@@ -9,12 +9,13 @@ from typing import Any, Literal, Protocol
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from agentlanes.nodes.custody import Custodies
+from agentlanes.latency.clock import RunClock, RunClocks
+from agentlanes.nodes.custody import Custodies, Custody
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.router import Router
 from agentlanes.speculation.admission import Admission
 from agentlanes.speculation.exchange import Case, Exchanges, Mode
-from agentlanes.state import ProposalDict, VerdictDict
+from agentlanes.state import AgentState, ProposalDict, VerdictDict
 
 __all__ = [
     "Approval",
@@ -138,6 +139,8 @@ class Parts:
         checks: Refutations by code.
         profile: Workload profile of every step, instead of the router's.
         system_prompt: The user's own instructions, put before the library's.
+        records: Whether step records are kept and streamed.
+        clocks: The clocks of the runs under way.
     """
 
     act: BaseChatModel
@@ -157,6 +160,8 @@ class Parts:
     checks: Sequence[Check] = ()
     profile: str | None = None
     system_prompt: str | None = None
+    records: bool = True
+    clocks: RunClocks = field(default_factory=RunClocks)
 
     @property
     def fences(self) -> bool:
@@ -174,6 +179,12 @@ class Parts:
         """Whether calls may run ahead that have to be undone when they are discarded."""
         tools = self.tools.values()
         return any(tool.runs_ahead and tool.effect.undo is not None for tool in tools)
+
+    def clock(self, state: AgentState, custody: Custody) -> RunClock:
+        """Give the clock of the run that a node works on."""
+        window = state.get("window")
+        known = window.get("clock_ms", 0.0) if window is not None else 0.0
+        return self.clocks.of(state["run"]["uid"], invocation=custody, known_ms=known)
 
     def mode(self, tool: BoundTool | None, profile: str) -> Verify:
         """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -21,7 +22,18 @@ from agentlanes.state import AgentState, Judged, VerdictDict
 
 __all__ = ["reason_node"]
 
-Judging = dict[int, "asyncio.Task[list[dict[str, Any]]]"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A judgement that was given: facts of its lane calls, and its loop times."""
+
+    index: int
+    calls: list[dict[str, Any]]
+    started: float
+    ended: float
+
+
+Judging = dict[int, "asyncio.Task[_Judged]"]
 
 
 def reason_node(
@@ -33,9 +45,10 @@ def reason_node(
         state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
         window, run = state["window"], state["run"]
-        if state["route"]["lanes"] == "reason":
-            return {"judged": await _words(parts, state, config)}
         custody = await parts.custodies.of(config, runtime)
+        origin = parts.clock(state, custody).origin
+        if state["route"]["lanes"] == "reason":
+            return {"judged": {**await _words(parts, state, config), "origin": origin}}
         exchange = parts.exchanges.get(run["uid"], window["id"])
         if exchange is None or custody.forked:
             return {"judged": _judged(window["id"], lost=True, forked=custody.forked)}
@@ -43,17 +56,24 @@ def reason_node(
         def emit(index: int, verdict: VerdictDict) -> None:
             runtime.stream_writer(verdict_event(window["id"], index, verdict))
 
-        calls = await _judge_window(parts, exchange, config, emit)
-        verdicts = {str(index): verdict for index, verdict in exchange.verdicts.items()}
-        return {"judged": _judged(window["id"], verdicts=verdicts, calls=calls)}
+        done = await _judge_window(parts, exchange, config, emit)
+        return {
+            "judged": _judged(
+                window["id"],
+                verdicts={str(index): verdict for index, verdict in exchange.verdicts.items()},
+                calls=[facts for one in done for facts in one.calls],
+                judgings=[(one.index, one.started, one.ended) for one in done],
+                origin=origin,
+            )
+        }
 
     return reason
 
 
 async def _judge_window(
     parts: Parts, exchange: Exchange, config: RunnableConfig, emit: Emit
-) -> list[dict[str, Any]]:
-    """Judge until the window closes; give the facts of the lane calls that counted."""
+) -> list[_Judged]:
+    """Judge until the window closes; give the judgements that were not called off."""
     judging: Judging = {}
     try:
         async for case in exchange.proposals():
@@ -68,7 +88,7 @@ async def _judge_window(
             task.cancel()
         await asyncio.gather(*judging.values(), return_exceptions=True)
     done = [judging[index] for index in sorted(judging) if not judging[index].cancelled()]
-    return [facts for task in done for facts in task.result()]
+    return [task.result() for task in done]
 
 
 async def _settle_verdicts(exchange: Exchange, judging: Judging) -> None:
@@ -90,7 +110,7 @@ async def _settle_verdicts(exchange: Exchange, judging: Judging) -> None:
 
 async def _judge_one(
     parts: Parts, exchange: Exchange, case: Case, config: RunnableConfig, emit: Emit
-) -> list[dict[str, Any]]:
+) -> _Judged:
     index = case.proposal["index"]
     clock = asyncio.get_running_loop().time
     started = clock()
@@ -108,14 +128,16 @@ async def _judge_one(
                 binding="",
             )
         )
+    ended = clock()
     exchange.decide(index, judgement.verdict)
     emit(index, judgement.verdict)
     if parts.admission is not None and judgement.verdict["status"] != "unavailable":
         judged = PLAN if case.proposal["kind"] == "plan" else case.proposal["tool"]
         accepted = judgement.verdict["status"] == "approve"
         parts.admission.observe_verdict(judged or FINISH, accepted, now=clock())
-        parts.admission.observe_time("reason", clock() - started)
-    return [{**facts, "index": index} for facts in judgement.calls]
+        parts.admission.observe_time("reason", ended - started)
+    calls = [{**facts, "index": index} for facts in judgement.calls]
+    return _Judged(index=index, calls=calls, started=started, ended=ended)
 
 
 async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Judged:
@@ -139,5 +161,7 @@ def _judged(window: int, **known: Any) -> Judged:
         "verdicts": {},
         "calls": [],
         "words": None,
+        "judgings": [],
+        "origin": 0.0,
     }
     return Judged(window=window, **{**blank, **known})  # type: ignore[typeddict-item]

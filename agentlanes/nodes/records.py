@@ -3,23 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentlanes.latency.langsmith import trace_step
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
+from agentlanes.latency.spans import Span
+from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.spans import WindowSpans, best_outcome, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
-from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Route
+from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed, Route
 
-__all__ = ["publish", "record_of", "window_records"]
+__all__ = ["Told", "publish", "record_of", "settled_window"]
 
 Fates = Mapping[int, Outcome]
-Span = tuple[float, float]
+Interval = tuple[float, float]
 Made = tuple[StepRecord, str | None]
 """A record, and the traced model run that it describes, if any."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the records of a settled window say.
+
+    Attributes:
+        made: The records.
+        closing: Ids of the spans that the next step waits for.
+        answer: The answer that was written ahead of the verdicts, with its span.
+    """
+
+    made: list[Made] = field(default_factory=list)
+    closing: list[str] = field(default_factory=list)
+    answer: EarlyAnswer | None = None
+
+
+def settled_window(
+    parts: Parts,
+    state: AgentState,
+    wrote: tuple[Proposed, Judged | None],
+    fates: Fates,
+    rejected: int | None,
+    undone: Interval | None,
+) -> Told:
+    """Make the records of a window.
+
+    Args:
+        parts: The graph's parts.
+        state: The state before it is settled.
+        wrote: What the two branches wrote.
+        fates: What became of each proposal.
+        rejected: The lowest index that was rejected.
+        undone: When calls that ran ahead were taken back, from the run's start.
+    """
+    proposed, judged = wrote
+    early = proposed["answer"]
+    if not parts.records:
+        return Told(answer=early)
+    window = state["window"]
+    spans = window_spans(window, proposed, judged, fates, rejected)
+    made = _window_records(state, proposed, judged, fates, spans)
+    closing = spans.closing
+    if early is not None and spans.answer is not None:
+        early = {**early, "span": spans.answer}
+        finish = [p["index"] for p in proposed["proposals"] if p["kind"] == "finish"]
+        if all(fates.get(index) == "discarded" for index in finish):
+            made.append(_retracted(state, early["facts"], spans.answer))
+    if undone is not None:
+        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing)
+        closing = [undo["id"]]
+        made = _with_span(state, made, undo)
+    return Told(made=made, closing=closing, answer=early)
+
+
 def publish(
-    state: AgentState, made: Sequence[Made], emit: Callable[[Any], None]
+    parts: Parts, state: AgentState, made: Sequence[Made], emit: Callable[[Any], None]
 ) -> list[StepRecord]:
     """Number records after those the run has, and send each to the stream and to the trace.
 
@@ -27,6 +84,8 @@ def publish(
         All records of the run so far.
     """
     steps = list(state["steps"])
+    if not parts.records:
+        return steps
     for record, model_run in made:
         record["step"] = len(steps)
         steps.append(record)
@@ -40,25 +99,33 @@ def record_of(state: AgentState, **known: Any) -> StepRecord:
     return _record(state["route"], state["window"]["id"], **known)
 
 
-def window_records(
-    route: Route, proposed: Proposed, judged: Judged | None, fates: Fates, window: int
+def _window_records(
+    state: AgentState,
+    proposed: Proposed,
+    judged: Judged | None,
+    fates: Fates,
+    spans: WindowSpans,
 ) -> list[Made]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
+    route, window = state["route"], state["window"]["id"]
     verdicts = judged["calls"] if judged else []
     timed: list[tuple[float, StepRecord, str | None]] = []
     for number, facts in enumerate(proposed["drafts"]):
         mine = [p for p in proposed["proposals"] if p["draft"] == number]
-        record = _draft_record(route, window, facts, mine, fates, verdicts)
+        known = {"spans": spans.drafts.get(number, [])}
+        record = _draft_record(route, window, facts, mine, fates, verdicts, known)
         timed.append((facts["started"], record, facts.get("model_run")))
     for proposal in proposed["proposals"]:
-        if proposal["draft"] is None and proposal["started_at"] is not None:
-            record = _issued_record(route, window, proposal, fates, verdicts)
-            timed.append((proposal["started_at"], record, None))
+        own = spans.issued.get(proposal["index"])
+        if proposal["draft"] is None and (proposal["started_at"] is not None or own):
+            record = _issued_record(route, window, proposal, fates, verdicts, own or [])
+            timed.append((proposal["started_at"] or proposal["proposed_at"], record, None))
     idle = _idle(proposed, verdicts, fates)
-    for facts in verdicts:
+    for place, facts in enumerate(verdicts):
         used = facts["index"] is None or fates.get(facts["index"]) != "discarded"
         took = (facts["ended"] - facts["started"]) * 1000
-        record = _record(route, window, **facts["record"], outcome=_outcome(used))
+        known = {"spans": spans.calls.get(place, [])}
+        record = _record(route, window, **facts["record"], **known, outcome=_outcome(used))
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = max(0.0, took - idle.get(facts["index"], 0.0) * 1000)
         record["wasted_ms"] = 0.0 if used else took
@@ -82,6 +149,27 @@ def _record(route: Route, window: int, **known: Any) -> StepRecord:
     return record
 
 
+def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
+    """Record an answer that a verdict took back."""
+    took = (facts["ended"] - facts["started"]) * 1000
+    span = {**span, "outcome": "discarded"}
+    spans = call_spans(span, facts["record"])
+    record = record_of(state, **facts["record"], outcome="discarded", wasted_ms=took, spans=spans)
+    return record, facts.get("model_run")
+
+
+def _with_span(state: AgentState, made: list[Made], span: Span) -> list[Made]:
+    """Put a span that belongs to no lane call on the window's last record."""
+    if not made:
+        blank = record_of(state, node="settle", outcome="discarded", attempts=0)
+        made = [(blank, None)]
+    record = made[-1][0]
+    record["spans"] = [*record["spans"], span]
+    record["started_ms"] = min(one["start_ms"] for one in record["spans"])
+    record["ended_ms"] = max(one["end_ms"] for one in record["spans"])
+    return made
+
+
 def _outcome(used: bool) -> Outcome:
     return "committed" if used else "discarded"
 
@@ -93,6 +181,7 @@ def _draft_record(
     mine: Sequence[ProposalDict],
     fates: Fates,
     verdicts: Sequence[Mapping[str, Any]],
+    known: Mapping[str, Any],
 ) -> StepRecord:
     outcomes = [fates.get(p["index"], "discarded") for p in mine]
     ran = [p for p in mine if p["started_at"] is not None and p["ended_at"] is not None]
@@ -100,11 +189,9 @@ def _draft_record(
     if ran:
         first = min(p["started_at"] or 0.0 for p in ran)
         tool_ms = (max(p["ended_at"] or 0.0 for p in ran) - first) * 1000
-    record = _record(route, window, **facts["record"], tool_ms=tool_ms, outcome="discarded")
-    for outcome in ("fenced", "skipped", "committed"):
-        if outcome in outcomes:
-            record["outcome"] = outcome
-            break
+    record = _record(
+        route, window, **facts["record"], **known, tool_ms=tool_ms, outcome=best_outcome(outcomes)
+    )
     record["verdict_wait_ms"] = sum(_waited(p, verdicts) for p in mine) * 1000
     wasted = record["outcome"] == "discarded"
     record["wasted_ms"] = (record["duration_ms"] or 0.0) + (tool_ms or 0.0) if wasted else 0.0
@@ -117,11 +204,12 @@ def _issued_record(
     proposal: ProposalDict,
     fates: Fates,
     verdicts: Sequence[Mapping[str, Any]],
+    spans: Sequence[Span],
 ) -> StepRecord:
     """Record a call that code issued from a plan, without asking a model."""
     outcome = fates.get(proposal["index"], "discarded")
-    started, ended = proposal["started_at"] or 0.0, proposal["ended_at"]
-    took = None if ended is None else (ended - started) * 1000
+    started, ended = proposal["started_at"], proposal["ended_at"]
+    took = None if ended is None or started is None else (ended - started) * 1000
     return _record(
         route,
         window,
@@ -133,6 +221,7 @@ def _issued_record(
         outcome=outcome,
         verdict_wait_ms=_waited(proposal, verdicts) * 1000,
         wasted_ms=(took or 0.0) if outcome == "discarded" else 0.0,
+        spans=list(spans),
     )
 
 
@@ -156,7 +245,7 @@ def _idle(
     """
     busy = _union(_busy(proposed, fates))
     idle: dict[int, float] = {}
-    charged: list[Span] = []
+    charged: list[Interval] = []
     for facts in sorted(verdicts, key=lambda f: (f["index"] is None, f["index"])):
         if facts["index"] is None:
             continue
@@ -168,7 +257,7 @@ def _idle(
     return idle
 
 
-def _busy(proposed: Proposed, fates: Fates) -> list[Span]:
+def _busy(proposed: Proposed, fates: Fates) -> list[Interval]:
     useful = {p["draft"] for p in proposed["proposals"] if fates.get(p["index"]) != "discarded"}
     spans = [(f["started"], f["ended"]) for n, f in enumerate(proposed["drafts"]) if n in useful]
     for p in proposed["proposals"]:
@@ -177,8 +266,8 @@ def _busy(proposed: Proposed, fates: Fates) -> list[Span]:
     return spans
 
 
-def _union(spans: Sequence[Span]) -> list[Span]:
-    merged: list[Span] = []
+def _union(spans: Sequence[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
@@ -187,7 +276,7 @@ def _union(spans: Sequence[Span]) -> list[Span]:
     return merged
 
 
-def _minus(span: Span, taken: Span) -> list[Span]:
+def _minus(span: Interval, taken: Interval) -> list[Interval]:
     (start, end), (low, high) = span, taken
     if high <= start or low >= end:
         return [span]

@@ -61,12 +61,15 @@ def route_node(parts: Parts) -> Node:
             found = await _take_up(parts, now, custody)
         custody.fresh = False
         decision = decide(parts, now, str(human.text))
-        run = now["run"]
+        run, clock = now["run"], parts.clock(now, custody)
+        last = state.get("window") if not update else None
         window = Window(
             id=run["windows"],
             # Rejected twice without a commit in between: the next window waits for its verdicts.
             run_ahead=0 if run["corrections"] > 1 else parts.limits.run_ahead,
             opened_at=asyncio.get_running_loop().time(),
+            clock_ms=clock.now_ms(),
+            after=list(last.get("after") or ()) if last else [],
             next="route" if found is None else "effects",
             fence=found.fence if found is not None else None,
         )

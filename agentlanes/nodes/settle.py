@@ -16,13 +16,14 @@ from langgraph.runtime import Runtime
 
 from agentlanes.context.prompts import call_messages
 from agentlanes.errors import RunError, StepLimit, VerdictUnavailable
+from agentlanes.latency.clock import RunClock
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.custody import until_saved
 from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event, settled_event
 from agentlanes.nodes.parts import Node, Parts
-from agentlanes.nodes.records import publish, window_records
+from agentlanes.nodes.records import publish, settled_window
 from agentlanes.nodes.undo import keep, take_back
 from agentlanes.nodes.window import nothing_proposed
 from agentlanes.plan import conforms
@@ -61,6 +62,7 @@ class _Settled:
     answer: str | None = None
     unverified: int = 0
     open: ProposalDict | None = None
+    rejected: int | None = None
     denied: str | None = None
     full: bool = False
 
@@ -83,7 +85,7 @@ def settle_node(
             custody.forked = False
             return settle_fork(state)
         if state["route"]["lanes"] == "reason":
-            return _settle_words(parts, state, runtime)
+            return _settle_words(parts, state, runtime, parts.clock(state, custody))
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
         room = parts.limits.max_steps - len(state["committed"])
@@ -91,14 +93,19 @@ def settle_node(
         _take_over(exchange, settled)
         if parts.effects:
             await custody.check()
+        clock, undone = parts.clock(state, custody), None
         if parts.undoes:
             keys = _kept_keys(proposed, settled)
             if keys:
                 # A run that is taken up before this window would make the calls again.
                 await until_saved(custody, config)
             await keep(keys, custody)
-            await take_back(parts, run["uid"], custody, but=keys)
-        made = window_records(state["route"], proposed, judged, settled.fates, window["id"])
+            since = clock.now_ms()
+            if await take_back(parts, run["uid"], custody, but=keys):
+                undone = since, clock.now_ms()
+        told = settled_window(
+            parts, state, (proposed, judged), settled.fates, settled.rejected, undone
+        )
         runtime.stream_writer(settled_event(window["id"], settled.fates))
         if proposed["answer"] is not None and not settled.finished:
             runtime.stream_writer(answer_event("retracted"))
@@ -109,15 +116,21 @@ def settle_node(
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
-            "steps": publish(state, made, runtime.stream_writer),
+            "steps": publish(parts, state, told.made, runtime.stream_writer),
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),
             "carry": carry,
             "draft_answer": settled.answer,
-            "early_answer": proposed["answer"] if settled.finished else None,
+            "early_answer": told.answer if settled.finished else None,
             "proposed": None,
             "judged": None,
-            "window": {**window, "next": _next(settled), "fence": settled.fence},
+            "window": {
+                **window,
+                "next": _next(settled),
+                "fence": settled.fence,
+                "after": told.closing,
+                "clock_ms": clock.now_ms(),
+            },
             "run": _count(parts, state, proposed, settled, idle=stuck),
         }
 
@@ -218,6 +231,7 @@ def _read_off(
                 reason=verdict["reason"],
                 suggestion=verdict["suggestion"] or _standing(state, settled),
             )
+            settled.rejected = proposal["index"]
             break
         if not _accept(settled, proposal, verdict, number + len(settled.committed)):
             break
@@ -357,18 +371,26 @@ def _stop(parts: Parts, settled: _Settled) -> RunError | None:
     )
 
 
-def _settle_words(parts: Parts, state: AgentState, runtime: Runtime[Any]) -> dict[str, Any]:
+def _settle_words(
+    parts: Parts, state: AgentState, runtime: Runtime[Any], clock: RunClock
+) -> dict[str, Any]:
     """Take in the reason lane's words; without tools they are all the answer needs."""
     judged, window = state.get("judged"), state["window"]
     words = judged["words"] if judged and judged["window"] == window["id"] else None
     empty = nothing_proposed(window["id"], lost=False)
-    made = window_records(state["route"], empty, judged, {}, window["id"])
+    told = settled_window(parts, state, (empty, judged), {}, None, None)
     deliver = words is not None and not parts.tools
     return {
         "brief": words,
         "draft_answer": words if deliver else None,
-        "steps": publish(state, made, runtime.stream_writer),
+        "steps": publish(parts, state, told.made, runtime.stream_writer),
         "judged": None,
-        "window": {**window, "next": "deliver" if deliver else "route", "fence": None},
+        "window": {
+            **window,
+            "next": "deliver" if deliver else "route",
+            "fence": None,
+            "after": told.closing,
+            "clock_ms": clock.now_ms(),
+        },
         "run": {**state["run"], "failure": judged["failure"] if judged else None},
     }

@@ -37,12 +37,14 @@ class ToolResult:
         failed: Whether the tool raised.
         error: What it raised.
         command: A LangGraph `Command` the tool returned, for the graph to carry out.
+        ran: Loop times of its start and end; `None` when nothing was run.
     """
 
     text: str
     failed: bool = False
     error: BaseException | None = None
     command: Any = None
+    ran: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,5 +98,6 @@ def nothing_proposed(window: int, *, lost: bool, forked: bool = False) -> Propos
         drafts=[],
         planless=False,
         closed_at=0.0,
+        origin=0.0,
         answer=None,
     )

@@ -138,3 +138,13 @@ def test_a_newer_form_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"type": "run", "schema": SCHEMA_VERSION + 1}) + "\n")
     with pytest.raises(ConfigError, match="upgrade"):
         read_run(path)
+
+
+def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
+    old = {"type": "step", "step": 0, "window": 0, "node": "act", "outcome": "committed"}
+    lines = [{"type": "run", "schema": 1, "run_id": "old", "graph": None}, old]
+    path = tmp_path / "old.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (step,) = read_run(path).steps
+    assert (step["version"], step["spans"], step["started_ms"]) == (1, [], None)
+    assert set(step) == set(StepRecord.__annotations__)

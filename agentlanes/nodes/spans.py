@@ -1,0 +1,345 @@
+"""The spans of a window, read off the stamps that both branches took, with what waited for what.
+
+The act branch goes on only when everything it started has ended, so each of its lane calls waited
+for the calls before it; a call waited for the reply it came from, and for the verdicts and calls
+that ended while it was held back. `settle` waited for whatever both branches were still at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentlanes.latency.clock import offset_ms
+from agentlanes.latency.spans import Outcome, Span, SpanKind
+from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Window
+
+__all__ = [
+    "WindowSpans",
+    "best_outcome",
+    "call_spans",
+    "effect_spans",
+    "span_of",
+    "window_spans",
+]
+
+
+def span_of(
+    id: str,
+    kind: SpanKind,
+    name: str,
+    times: tuple[float, float],
+    after: Iterable[str] = (),
+    outcome: Outcome | None = None,
+) -> Span:
+    """Make a span; `times` are its start and end, in milliseconds from the run's start."""
+    return Span(
+        id=id,
+        kind=kind,
+        name=name,
+        start_ms=times[0],
+        end_ms=max(times),
+        after=list(dict.fromkeys(after)),
+        outcome=outcome,
+    )
+
+
+def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
+    """Give a lane call's span, with what its client measured inside it: queueing and retrying."""
+    spans, at = [span], span["start_ms"]
+    for kind in ("queue", "retry"):
+        took = record.get(f"{kind}_ms")
+        if took:
+            ends = min(round(at + took, 3), span["end_ms"])
+            inner = span_of(f"{span['id']}.{kind}", kind, span["name"], (at, ends))
+            spans.append({**inner, "outcome": span["outcome"]})
+            at = ends
+    return spans
+
+
+def effect_spans(
+    state: AgentState,
+    outcome: Outcome,
+    asked: tuple[float, float] | None,
+    ran: tuple[float, float] | None,
+) -> tuple[list[Span], list[str]]:
+    """Make the spans of a fenced call.
+
+    Args:
+        state: The state it is made in.
+        outcome: What became of it.
+        asked: When a person was asked about it and when they had answered, from the run's start.
+        ran: When the tool ran.
+
+    Returns:
+        The spans, and the ids of what the next step waits for.
+    """
+    window = state["window"]
+    fence, place = window["fence"], f"e{state['run']['fenced']}"
+    name, after = fence["tool"] if fence is not None else "", list(window.get("after") or ())
+    spans: list[Span] = []
+    if asked is not None:
+        spans.append(span_of(f"{place}.person", "person", name, asked, after, outcome))
+        after = [spans[-1]["id"]]
+    if ran is not None:
+        spans.append(span_of(place, "tool", name, ran, after, outcome))
+        after = [spans[-1]["id"]]
+    return spans, after
+
+
+@dataclass(slots=True, kw_only=True)
+class WindowSpans:
+    """A window's spans, by the step record they belong to.
+
+    Attributes:
+        drafts: By number of the draft.
+        issued: By index of a call that code issued.
+        calls: By place among the reason branch's lane calls.
+        answer: The answer written ahead of the verdicts, if any.
+        closing: Ids of what `settle` waited for.
+    """
+
+    drafts: dict[int, list[Span]] = field(default_factory=dict)
+    issued: dict[int, list[Span]] = field(default_factory=dict)
+    calls: dict[int, list[Span]] = field(default_factory=dict)
+    answer: Span | None = None
+    closing: list[str] = field(default_factory=list)
+
+
+def window_spans(
+    window: Window,
+    proposed: Proposed,
+    judged: Judged | None,
+    fates: Mapping[int, Outcome],
+    rejected: int | None,
+) -> WindowSpans:
+    """Make the spans of a window.
+
+    Args:
+        window: The window.
+        proposed: What the act branch wrote.
+        judged: What the reason branch wrote.
+        fates: What became of the proposals.
+        rejected: The lowest index that was rejected, where the window ended with it.
+    """
+    reader = _Reader(window, proposed, judged, fates, rejected)
+    reader.read()
+    return reader.made
+
+
+class _Reader:
+    """Reads a window's proposals in order and keeps what the next step waits for."""
+
+    def __init__(
+        self,
+        window: Window,
+        proposed: Proposed,
+        judged: Judged | None,
+        fates: Mapping[int, Outcome],
+        rejected: int | None,
+    ) -> None:
+        self.made = WindowSpans()
+        self._prefix = f"w{window['id']}"
+        self._proposed, self._fates, self._rejected = proposed, fates, rejected
+        self._judged = judged
+        self._opening = list(window.get("after") or ())
+        self._frontier = list(self._opening)  # what the act branch waits for before it goes on
+        self._sources: dict[int, list[str]] = {}
+        self._tools: dict[int, Span] = {}
+        self._verdicts: dict[int, list[Span]] = {}
+        self._waits: list[str] = []
+        self._group: tuple[list[str], list[ProposalDict]] | None = None
+        self._home: list[Span] | None = None
+
+    def read(self) -> None:
+        """Read everything."""
+        self._read_verdicts()
+        placed, made = 0, len(self._proposed["drafts"])
+        for proposal in self._proposed["proposals"]:
+            number = proposal["draft"]
+            while number is not None and placed <= number and placed < made:
+                self._place_draft(placed)
+                placed += 1
+            self._place(proposal)
+        for left in range(placed, made):
+            self._place_draft(left)
+        for index, spans in self._verdicts.items():
+            for span in spans:
+                span["after"] = self._sources.get(index, self._opening) + span["after"]
+        self._place_answer()
+        self.made.closing = self._closing()
+
+    def _ms(self, at: float) -> float:
+        return offset_ms(self._proposed["origin"], at)
+
+    def _id(self, index: int, what: str) -> str:
+        return f"{self._prefix}.p{index}.{what}"
+
+    def _read_verdicts(self) -> None:
+        judged = self._judged
+        if judged is None:
+            return
+        origin = judged["origin"]
+        for place, facts in enumerate(judged["calls"]):
+            index = facts["index"]
+            times = offset_ms(origin, facts["started"]), offset_ms(origin, facts["ended"])
+            if index is None:
+                words = span_of(f"{self._prefix}.words", "reason", "words", times, self._opening)
+                words["outcome"] = "committed"
+                self.made.calls[place] = call_spans(words, facts["record"])
+                self._waits.append(words["id"])
+                continue
+            span = self._verdict(index, times)
+            self.made.calls[place] = call_spans(span, facts["record"])
+        for index, started, ended in judged["judgings"]:
+            if index not in self._verdicts:  # no lane was asked, or it gave nothing to count
+                self._verdict(index, (offset_ms(origin, started), offset_ms(origin, ended)))
+
+    def _verdict(self, index: int, times: tuple[float, float]) -> Span:
+        known = self._verdicts.setdefault(index, [])
+        name = f"verdict{len(known) + 1}" if known else "verdict"
+        counts: Outcome = "discarded" if self._fates.get(index) == "discarded" else "committed"
+        before = [span["id"] for span in known[-1:]]
+        span = span_of(self._id(index, name), "reason", "verdict", times, before, counts)
+        known.append(span)
+        return span
+
+    def _place_draft(self, number: int) -> None:
+        facts = self._proposed["drafts"][number]
+        mine = [p for p in self._proposed["proposals"] if p["draft"] == number]
+        name = "plan" if any(p["kind"] == "plan" for p in mine) else "draft"
+        times = self._ms(facts["started"]), self._ms(facts["ended"])
+        span = span_of(f"{self._prefix}.draft{number}", "act", name, times, self._frontier)
+        span["outcome"] = best_outcome([self._fates.get(p["index"], "discarded") for p in mine])
+        self._frontier, self._group = [span["id"]], None
+        self._home = self.made.drafts[number] = call_spans(span, facts["record"])
+
+    def _place(self, proposal: ProposalDict) -> None:
+        index, home = proposal["index"], self._home
+        if proposal["draft"] is None:
+            home = self.made.issued.setdefault(index, [])
+            source = self._issued_source(proposal)
+        elif proposal["draft"] in self.made.drafts:
+            source = [f"{self._prefix}.draft{proposal['draft']}"]
+            self._group = None
+        else:  # its reply broke off, and nothing is known of it
+            source, self._group, home = list(self._frontier), None, []
+        self._sources[index] = source
+        # Judged by no lane, there is no other record that could hold the verdict.
+        lane_less = [s for s in self._verdicts.get(index, ()) if not self._has_record(s)]
+        if home is not None:
+            home += lane_less
+        if proposal["started_at"] is not None:
+            self._place_tool(proposal, source, home or [])
+        elif proposal["fenced"] and proposal["kind"] == "call":
+            self._place_fence(proposal, source, home or [])
+
+    def _has_record(self, span: Span) -> bool:
+        return any(span is spans[0] for spans in self.made.calls.values())
+
+    def _issued_source(self, proposal: ProposalDict) -> list[str]:
+        """Give what an issued call waited for: calls issued together wait for the same."""
+        if self._group is not None:
+            base, members = self._group
+            if not _all_ended(members, proposal["proposed_at"]):
+                members.append(proposal)
+                return base
+        self._group = (list(self._frontier), [proposal])
+        return self._group[0]
+
+    def _place_tool(self, proposal: ProposalDict, source: list[str], home: list[Span]) -> None:
+        index, started = proposal["index"], proposal["started_at"] or 0.0
+        fate = self._fates.get(index)
+        start, ready = self._ms(started), self._ms(started - proposal["waited_s"])
+        end = self._ms(proposal["ended_at"] or started)
+        after = source
+        if start > ready:
+            wait = span_of(
+                self._id(index, "wait"),
+                "wait",
+                proposal["tool"],
+                (ready, start),
+                source + self._held_by(index, ready, start),
+                fate,
+            )
+            home.append(wait)
+            after = [wait["id"]]
+        tool = span_of(self._id(index, "tool"), "tool", proposal["tool"], (start, end), after, fate)
+        home.append(tool)
+        self._tools[index] = tool
+        if self._frontier == source and proposal["draft"] is None:
+            self._frontier = []
+        self._frontier = [*self._frontier, tool["id"]]
+
+    def _place_fence(self, proposal: ProposalDict, source: list[str], home: list[Span]) -> None:
+        index, since = proposal["index"], self._ms(proposal["proposed_at"])
+        until = max((s["end_ms"] for s in self._verdicts_up_to(index)), default=since)
+        if until <= since:
+            return
+        held = self._held_by(index, since, until)
+        spans = home
+        if proposal["draft"] is None:
+            # A fence that code issued has no record yet; the verdict it waited for has one.
+            at = next(p for p, s in self.made.calls.items() if s[0]["id"] in held)
+            spans = self.made.calls[at]
+        wait = span_of(
+            self._id(index, "wait"),
+            "wait",
+            proposal["tool"],
+            (since, until),
+            source + held,
+            self._fates.get(index),
+        )
+        spans.append(wait)
+        self._waits.append(wait["id"])
+
+    def _verdicts_up_to(self, index: int) -> list[Span]:
+        return [s for i, spans in self._verdicts.items() if i <= index for s in spans]
+
+    def _held_by(self, index: int, since: float, until: float) -> list[str]:
+        """Name the verdicts and calls before a proposal that ended while it was held back."""
+        earlier = [tool for i, tool in self._tools.items() if i < index]
+        spans = [*self._verdicts_up_to(index), *earlier]
+        return [span["id"] for span in spans if since < span["end_ms"] <= until]
+
+    def _place_answer(self) -> None:
+        early = self._proposed["answer"]
+        if early is not None:
+            times = self._ms(early["facts"]["started"]), self._ms(early["facts"]["ended"])
+            self.made.answer = span_of(
+                f"{self._prefix}.answer", "act", "answer", times, self._frontier
+            )
+            self._frontier = [self.made.answer["id"]]
+
+    def _closing(self) -> list[str]:
+        """Name what `settle` waited for."""
+        last = self._rejected
+        verdicts = [
+            span
+            for index, spans in self._verdicts.items()
+            if last is None or index <= last
+            for span in spans
+        ]
+        named = [span["id"] for span in verdicts]
+        if last is None:
+            return [*self._frontier, *named, *self._waits]
+        # Calls before the rejected one were awaited; later ones only if they could not be stopped.
+        ends = max((span["end_ms"] for span in self._verdicts.get(last, ())), default=0.0)
+        tools = [
+            tool["id"]
+            for index, tool in self._tools.items()
+            if index < last or tool["end_ms"] > ends
+        ]
+        return [*self._sources.get(last, ()), *named, *tools]
+
+
+def _all_ended(members: Sequence[ProposalDict], at: float) -> bool:
+    ran = [p for p in members if p["started_at"] is not None]
+    return bool(ran) and all(p["ended_at"] is not None and p["ended_at"] <= at for p in ran)
+
+
+def best_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Give what became of a reply from what became of its calls: the best of it counts."""
+    order: tuple[Outcome, ...] = ("fenced", "skipped", "committed")
+    return next((outcome for outcome in order if outcome in outcomes), "discarded")
