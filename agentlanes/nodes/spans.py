@@ -281,8 +281,8 @@ class _Reader:
         spans = home
         if proposal["draft"] is None:
             # A fence that code issued has no record yet; the verdict it waited for has one.
-            at = next(p for p, s in self.made.calls.items() if s[0]["id"] in held)
-            spans = self.made.calls[at]
+            lanes = (spans for spans in self.made.calls.values() if spans[0]["id"] in held)
+            spans = next(lanes, home)
         wait = span_of(
             self._id(index, "wait"),
             "wait",
