@@ -39,6 +39,7 @@ from agentlanes.nodes.judge import MatchJudge, ModeJudge, ModelJudge
 from agentlanes.nodes.parts import (
     Approval,
     Check,
+    Checker,
     Deliver,
     Judge,
     Limits,
@@ -121,6 +122,7 @@ def build_parts(
     tool_timeout_s: float | None = 60.0,
     max_result_chars: int = 50_000,
     checks: Sequence[Check] = (),
+    checker: Checker | None = None,
     judge: Judge | None = None,
     router: Router | None = None,
     ledger: Ledger | str | Path | None = None,
@@ -154,6 +156,8 @@ def build_parts(
             do not run ahead, since nobody could stop them.
         max_result_chars: Bound on a result's text in the transcript.
         checks: Refutations by code, asked before the reason lane.
+        checker: Knows of some proposals whether they are right. It decides nothing: verdicts
+            are measured by it (`StepRecord.metric_value`).
         judge: Gives the verdicts, instead of the one `verify` chooses.
         router: Scores steps; the built-in one by default.
         ledger: Where effects are recorded: a ledger, a path, or a URL (`sqlite:///...`,
@@ -211,6 +215,7 @@ def build_parts(
         verify=policy,
         planning=planning,
         checks=tuple(checks),
+        checker=checker,
         profile=profile,
         system_prompt=system_prompt,
         records=records,

@@ -20,6 +20,7 @@ from agentlanes.state import AgentState, ProposalDict, VerdictDict
 __all__ = [
     "Approval",
     "Check",
+    "Checker",
     "Deliver",
     "Judge",
     "Judgement",
@@ -41,6 +42,10 @@ Node = Callable[..., Awaitable[Any]]
 Check = Callable[[Case], str | None]
 """A refutation by code: says what is wrong with a proposal, or `None`. It must be pure, and is
 asked before any model; a call it refuses never reaches the reason lane."""
+
+Checker = Callable[[Case], bool | None]
+"""Says whether a proposal is right; `None` where it does not know. It must be pure. Verdicts are
+measured by it (`StepRecord.metric_value`); no lane hears of it, and nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,7 @@ class Parts:
         deliver: Whether an answer is streamed before it is verified.
         planning: Whether turns begin with a plan.
         checks: Refutations by code.
+        checker: Knows of some proposals whether they are right, to measure the verdicts by.
         profile: Workload profile of every step, instead of the router's.
         system_prompt: The user's own instructions, put before the library's.
         records: Whether step records are kept and streamed.
@@ -158,6 +164,7 @@ class Parts:
     deliver: Deliver = "verified"
     planning: Planning = "auto"
     checks: Sequence[Check] = ()
+    checker: Checker | None = None
     profile: str | None = None
     system_prompt: str | None = None
     records: bool = True

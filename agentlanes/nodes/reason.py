@@ -136,8 +136,17 @@ async def _judge_one(
         accepted = judgement.verdict["status"] == "approve"
         parts.admission.observe_verdict(judged or FINISH, accepted, now=clock())
         parts.admission.observe_time("reason", ended - started)
-    calls = [{**facts, "index": index} for facts in judgement.calls]
+    right = _right(parts, case, judgement.verdict)
+    calls = [{**facts, "index": index, "right": right} for facts in judgement.calls]
     return _Judged(index=index, calls=calls, started=started, ended=ended)
+
+
+def _right(parts: Parts, case: Case, verdict: VerdictDict) -> bool | None:
+    """Say whether a verdict was right, where the user's checker knows; it decides nothing."""
+    truth = parts.checker(case) if parts.checker is not None else None
+    if truth is None or verdict["status"] == "unavailable":
+        return None
+    return (verdict["status"] == "approve") == truth
 
 
 async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Judged:

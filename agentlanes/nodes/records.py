@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentlanes.latency.langsmith import trace_step
+from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span
 from agentlanes.nodes.parts import Parts
@@ -129,6 +130,7 @@ def _window_records(
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = max(0.0, took - idle.get(facts["index"], 0.0) * 1000)
         record["wasted_ms"] = 0.0 if used else took
+        _measure(record, judged, facts)
         timed.append((facts["started"], record, facts.get("model_run")))
     timed.sort(key=lambda entry: entry[0])
     return [(record, model_run) for _, record, model_run in timed]
@@ -146,7 +148,22 @@ def _record(route: Route, window: int, **known: Any) -> StepRecord:
     took = record["duration_ms"]
     if profile in PROFILES and took is not None and record["lane"] == PROFILES[profile].lane:
         record["target_met"] = target_met(PROFILES[profile], took)
+    _set_metric(record)
     return record
+
+
+def _set_metric(
+    record: StepRecord, *, verdict: str | None = None, right: bool | None = None
+) -> None:
+    name, value = metric_of(record, verdict=verdict, right=right)
+    record["metric_name"], record["metric_value"] = name, value
+
+
+def _measure(record: StepRecord, judged: Judged | None, facts: Mapping[str, Any]) -> None:
+    """Measure a verdict."""
+    verdict = judged["verdicts"].get(str(facts["index"])) if judged else None
+    if verdict is not None:
+        _set_metric(record, verdict=verdict["status"], right=facts.get("right"))
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:

@@ -20,6 +20,7 @@ class Profile:
         target_low_ms: Below this a step of the kind is suspiciously quick; 0 for the act lane.
         target_high_ms: The target: a step that takes longer missed it.
         metric: What is measured besides latency, with its unit.
+        metric_name: What `StepRecord.metric_name` calls it.
         description: One line for people.
     """
 
@@ -28,6 +29,7 @@ class Profile:
     target_low_ms: float
     target_high_ms: float
     metric: str
+    metric_name: str
     description: str
 
 
@@ -38,6 +40,7 @@ _ALL = (
         0.0,
         100.0,
         "output tokens a second",
+        "output_tokens_per_s",
         "Write down as a call or an answer what is decided already.",
     ),
     Profile(
@@ -46,6 +49,7 @@ _ALL = (
         0.0,
         150.0,
         "cached input tokens / input tokens",
+        "cached_input_share",
         "Look something up and put it into the context.",
     ),
     Profile(
@@ -54,6 +58,7 @@ _ALL = (
         5_000.0,
         120_000.0,
         "verdict accuracy, where a checker knows the truth",
+        "verdict_accuracy",
         "Decide whether several dependent steps reach a goal under constraints.",
     ),
     Profile(
@@ -62,6 +67,7 @@ _ALL = (
         10_000.0,
         300_000.0,
         "share proved or refuted",
+        "decided_share",
         "Prove or refute a statement.",
     ),
 )
