@@ -46,7 +46,7 @@ def settled_window(
     rejected: int | None,
     undone: Interval | None,
     *,
-    carried: bool = False,
+    carried: int | None = None,
 ) -> Told:
     """Make the records of a window.
 
@@ -57,7 +57,7 @@ def settled_window(
         fates: What became of each proposal.
         rejected: The lowest index that was rejected.
         undone: When calls that ran ahead were taken back, from the run's start.
-        carried: The calls of the last reply that found no place go to the next window.
+        carried: Number of the draft whose calls go to the next window.
     """
     proposed, judged = wrote
     early = proposed["answer"]

@@ -114,7 +114,7 @@ def settle_node(
             settled.fates,
             settled.rejected,
             undone,
-            carried=bool(carry),
+            carried=_carried(proposed, settled) if carry else None,
         )
         runtime.stream_writer(settled_event(window["id"], settled.fates))
         if proposed["answer"] is not None and not settled.finished:
@@ -183,6 +183,11 @@ def _carry(state: AgentState, proposed: Proposed, settled: _Settled) -> list[dic
         if p["burst"] == burst and p["index"] >= stopped["index"]
     ]
     return [*rest, *(left or [])] if proposals[-1]["burst"] == burst else rest
+
+
+def _carried(proposed: Proposed, settled: _Settled) -> int | None:
+    """Name the draft whose calls go to the next window."""
+    return settled.open["draft"] if settled.open else len(proposed["drafts"]) - 1
 
 
 def _take_over(exchange: Exchange | None, settled: _Settled) -> None:

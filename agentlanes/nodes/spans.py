@@ -113,7 +113,7 @@ def window_spans(
     fates: Mapping[int, Outcome],
     rejected: int | None,
     *,
-    carried: bool = False,
+    carried: int | None = None,
 ) -> WindowSpans:
     """Make the spans of a window.
 
@@ -123,7 +123,7 @@ def window_spans(
         judged: What the reason branch wrote.
         fates: What became of the proposals.
         rejected: The lowest index that was rejected, where the window ended with it.
-        carried: Calls of the last reply go to the next window.
+        carried: Number of the draft whose calls go to the next window.
     """
     reader = _Reader(window, proposed, judged, fates, rejected, carried)
     reader.read()
@@ -140,10 +140,10 @@ class _Reader:
         judged: Judged | None,
         fates: Mapping[int, Outcome],
         rejected: int | None,
-        carried: bool,
+        carried: int | None,
     ) -> None:
         self.made = WindowSpans()
-        self._carried = len(proposed["drafts"]) - 1 if carried else None
+        self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._rejected = proposed, fates, rejected
         self._judged = judged
