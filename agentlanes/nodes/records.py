@@ -85,17 +85,15 @@ def publish(
     """Number records after those the run has, and send each to the stream and to the trace.
 
     Returns:
-        All records of the run so far.
+        The records, for the state to append.
     """
-    steps = list(state["steps"])
     if not parts.records:
-        return steps
-    for record, model_run in made:
-        record["step"] = len(steps)
-        steps.append(record)
+        return []
+    for number, (record, model_run) in enumerate(made, len(state["steps"])):
+        record["step"] = number
         trace_step(record, model_run)
         emit({"type": "agentlanes.step", "record": record})
-    return steps
+    return [record for record, _ in made]
 
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
