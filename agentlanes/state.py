@@ -6,9 +6,11 @@ numbers, plus langchain-core's messages.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import add_messages
 
 from agentlanes.latency.record import StepRecord
@@ -291,6 +293,22 @@ class AgentInput(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
+def append_steps(
+    known: list[StepRecord], writes: Sequence[Sequence[StepRecord]]
+) -> list[StepRecord]:
+    """Add what nodes wrote to the records so far.
+
+    A node writes its new records alone, and checkpoints hold no more than that: a checkpointer
+    keeps each record once, not once for every checkpoint after it. `langgraph.types.Overwrite`
+    begins anew.
+
+    Example:
+        >>> append_steps(["a"], [["b"], [], ["c", "d"]])
+        ['a', 'b', 'c', 'd']
+    """
+    return [*known, *(record for records in writes for record in records)]
+
+
 class AgentOutput(TypedDict):
     """Output of an agent.
 
@@ -306,7 +324,7 @@ class AgentOutput(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     answer: str
     committed: list[CommittedCall]
-    steps: list[StepRecord]
+    steps: Annotated[list[StepRecord], DeltaChannel(append_steps, snapshot_frequency=1000)]
     plan: PlanDict | None
     run: RunInfo
 

@@ -24,6 +24,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import Overwrite
 
 from agentlanes.lanes.call import ask, lane_config
 from agentlanes.lanes.defaults import default_lanes
@@ -73,14 +74,14 @@ def _build() -> Any:
             "messages": [reply.message],
             "answer": "" if reply.message.tool_calls else str(reply.message.text),
             "committed": [] if fresh else state["committed"],
-            "steps": [*steps, record],
+            "steps": Overwrite([*steps, record]),
             "plan": None,
         }
 
     async def call_tools(state: AgentOutput, config: RunnableConfig) -> dict[str, Any]:
         calls, started = state["messages"][-1].tool_calls, monotonic()  # type: ignore[union-attr]
         results = (await run_calls.ainvoke(state, config))["messages"]
-        took_ms = (monotonic() - started) * 1000
+        took_ms, last = (monotonic() - started) * 1000, state["steps"][-1]
         committed = [
             CommittedCall(
                 tool=call["name"],
@@ -93,7 +94,7 @@ def _build() -> Any:
         return {
             "messages": results,
             "committed": state["committed"] + committed,
-            "steps": [*state["steps"][:-1], {**state["steps"][-1], "tool_ms": took_ms}],
+            "steps": Overwrite([*state["steps"][:-1], {**last, "tool_ms": took_ms}]),
         }
 
     graph = StateGraph(AgentOutput, input_schema=AgentInput, output_schema=AgentOutput)

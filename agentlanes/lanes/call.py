@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,7 +25,9 @@ from agentlanes.lanes.structured import ask_structured
 from agentlanes.latency.langsmith import TracedCall
 from agentlanes.latency.record import lane_times
 
-__all__ = ["LaneReply", "ask", "ask_for", "ask_streaming", "lane_config"]
+__all__ = ["LaneReply", "ask", "ask_for", "ask_streaming", "lane_config", "noting_lost"]
+
+_LOST = "__agentlanes_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,8 @@ class LaneReply:
 
     def facts(self, lane: LaneRole) -> dict[str, Any]:
         """Give what a step record holds of the call, and its interval for the settling node."""
-        times, tokens = lane_times(self.message, (self.ended - self.started) * 1000)
+        took_ms = round((self.ended - self.started) * 1000, 3)
+        times, tokens = lane_times(self.message, took_ms)
         return {
             "started": self.started,
             "ended": self.ended,
@@ -64,6 +68,41 @@ def lane_config(config: RunnableConfig, lane: LaneRole, name: str, *tags: str) -
     return child
 
 
+def noting_lost(config: RunnableConfig, into: list[dict[str, Any]]) -> RunnableConfig:
+    """Have facts of the lane calls that give no reply put into a list, as they end.
+
+    They have no `duration_ms`, since they were never answered; `name` says what they were for.
+    """
+    return {**config, "configurable": {**(config.get("configurable") or {}), _LOST: into}}
+
+
+@contextmanager
+def _noted(config: RunnableConfig) -> Iterator[None]:
+    """Note a call that fails or is cancelled, where somebody wants to know."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    try:
+        yield
+    except BaseException as error:
+        into = (config.get("configurable") or {}).get(_LOST)
+        if into is not None:
+            lane = (config.get("metadata") or {}).get("agentlanes_lane")
+            known: dict[str, Any] = {"lane": lane, "node": lane}
+            if isinstance(error, LaneError):
+                known |= {"model": error.model or None, "attempts": error.attempts or None}
+            into.append(
+                {
+                    "started": started,
+                    "ended": clock(),
+                    "model_run": None,
+                    "name": config.get("run_name"),
+                    "lost": True,
+                    "record": known,
+                }
+            )
+        raise
+
+
 async def ask(
     model: Runnable[Any, Any], messages: Sequence[BaseMessage], config: RunnableConfig
 ) -> LaneReply:
@@ -74,7 +113,7 @@ async def ask(
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    with TracedCall(config) as call:
+    with _noted(config), TracedCall(config) as call:
         message = await model.ainvoke(list(messages), call.config)
     ended = clock()
     return LaneReply(
@@ -106,7 +145,7 @@ async def ask_streaming(
     started = clock()
     listener = _CallListener(on_call)
     chunks: list[AIMessageChunk] = []
-    with TracedCall(config) as call:
+    with _noted(config), TracedCall(config) as call:
         try:
             async for chunk in model.astream(list(messages), call.config):
                 if not isinstance(chunk, AIMessageChunk):  # the model does not stream
@@ -172,7 +211,7 @@ async def ask_for(
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    with TracedCall(config) as call:
+    with _noted(config), TracedCall(config) as call:
         reply = await ask_structured(
             model, messages, schema, name=schema["title"], config=call.config
         )

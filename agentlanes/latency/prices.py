@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlanes.latency.critical import spans_in
-from agentlanes.latency.spans import Span
+from agentlanes.latency.spans import WORK, Span
 
 __all__ = ["Price", "Work", "cost_usd", "work_of"]
-
-_WORK = ("act", "reason", "tool", "undo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def work_of(
     cost: float | None = 0.0
     for record in records:
         spans = [s for s in spans_in([record]) if only is None or s["id"] in only]
-        ms += sum(s["end_ms"] - s["start_ms"] for s in spans if s["kind"] in _WORK)
+        ms += sum(s["end_ms"] - s["start_ms"] for s in spans if s["kind"] in WORK)
         if not _asked(record) or not (only is None or any(_is_call(s) for s in spans)):
             continue
         calls += 1

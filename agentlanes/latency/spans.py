@@ -22,14 +22,18 @@ guess from times. Ids say where a span belongs:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypedDict
 
-__all__ = ["Outcome", "Span", "SpanKind", "parent_id"]
+__all__ = ["WORK", "Outcome", "Span", "SpanKind", "parent_id", "wasted_ms"]
 
 Outcome = Literal["committed", "discarded", "fenced", "skipped"]
 """What became of a piece of work."""
 
 SpanKind = Literal["act", "reason", "tool", "queue", "retry", "wait", "undo", "person"]
+
+WORK: tuple[SpanKind, ...] = ("act", "reason", "tool", "undo")
+"""Kinds that are work by themselves: not part of a lane call, and nobody's waiting."""
 
 _NESTED = ("queue", "retry")
 
@@ -57,6 +61,12 @@ class Span(TypedDict):
     end_ms: float
     after: list[str]
     outcome: Outcome | None
+
+
+def wasted_ms(spans: Iterable[Span]) -> float:
+    """Add up the work that was thrown away, in milliseconds."""
+    lost = (span for span in spans if span["kind"] in WORK and span["outcome"] == "discarded")
+    return round(sum((span["end_ms"] - span["start_ms"] for span in lost), 0.0), 3)
 
 
 def parent_id(span: Span) -> str | None:

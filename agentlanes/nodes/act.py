@@ -20,6 +20,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agentlanes.errors import LeaseLost, RunError
+from agentlanes.lanes.call import noting_lost
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
 from agentlanes.nodes.edges import Edge
@@ -131,11 +132,12 @@ async def _run(
     exchange = context.exchange
     # The budget of the run is max_steps; the subgraph's own limit only has to be out of its way.
     child = patch_config(config, recursion_limit=10 * parts.limits.max_window + 100)
+    child = noting_lost(child, context.drafts)
     # A subgraph without a checkpointer must not inherit durability="sync": LangGraph 1.2.22 then
     # waits for a checkpoint that nobody writes (AttributeError).
     child["configurable"] = {
         key: value
-        for key, value in (config.get("configurable") or {}).items()
+        for key, value in (child.get("configurable") or {}).items()
         if key != "__pregel_durability"
     }
     work = asyncio.create_task(subgraph.ainvoke(start, child, context=context))

@@ -54,7 +54,7 @@ def deliver_node(
         if span is not None:
             span["outcome"] = "committed"
         spans = call_spans(span, known) if span is not None else []
-        record = record_of(state, **known, outcome="committed", wasted_ms=0.0, spans=spans)
+        record = record_of(state, **known, outcome="committed", spans=spans)
         return {
             "messages": [final],
             "answer": answer,

@@ -10,7 +10,14 @@ from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import deliver_prompt, draft_prompt, fingerprint, plan_prompt
 from agentlanes.errors import MalformedReply
-from agentlanes.lanes.call import LaneReply, ask, ask_for, ask_streaming, lane_config
+from agentlanes.lanes.call import (
+    LaneReply,
+    ask,
+    ask_for,
+    ask_streaming,
+    lane_config,
+    noting_lost,
+)
 from agentlanes.nodes.events import announce, answer_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.window import ActContext, ActState
@@ -158,6 +165,7 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
     context.answering = True
     messages = deliver_prompt(parts.system_prompt, state["transcript"], text or None)
     asked = lane_config(context.config, "act", "answer", "speculative", "provisional")
+    asked = noting_lost(asked, context.drafts)
     reply = await ask(parts.act, messages, asked)
     context.answer = EarlyAnswer(
         text=str(reply.message.text),

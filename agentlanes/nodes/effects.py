@@ -93,7 +93,7 @@ def effects_node(
                 state,
                 custody,
                 runtime,
-                (clock() - started) * 1000,
+                round((clock() - started) * 1000, 3),
                 "committed",
                 asked=asked,
                 ran=given.ran,
@@ -149,7 +149,6 @@ def _after(
         duration_ms=took_ms,
         tool_ms=took_ms,
         outcome=outcome,
-        wasted_ms=0.0,
         spans=spans,
     )
     run = state["run"]

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from agentlanes.context.prompts import words_prompt
 from agentlanes.errors import LaneError
-from agentlanes.lanes.call import ask, lane_config
+from agentlanes.lanes.call import ask, lane_config, noting_lost
 from agentlanes.nodes.ahead import FINISH, PLAN
 from agentlanes.nodes.events import Emit, verdict_event
 from agentlanes.nodes.parts import Judgement, Node, Parts
@@ -25,12 +25,20 @@ __all__ = ["reason_node"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A judgement that was given: facts of its lane calls, and its loop times."""
+    """What came of judging a proposal.
+
+    Attributes:
+        index: The proposal.
+        calls: Facts of the lane calls, those that gave no reply included.
+        started: Loop time; so is `ended`.
+        given: It was not called off.
+    """
 
     index: int
     calls: list[dict[str, Any]]
     started: float
     ended: float
+    given: bool = True
 
 
 Judging = dict[int, "asyncio.Task[_Judged]"]
@@ -48,7 +56,10 @@ def reason_node(
         custody = await parts.custodies.of(config, runtime)
         origin = parts.clock(state, custody).origin
         if state["route"]["lanes"] == "reason":
-            return {"judged": {**await _words(parts, state, config), "origin": origin}}
+            lost: list[dict[str, Any]] = []
+            words = await _words(parts, state, noting_lost(config, lost))
+            calls = [*words["calls"], *({**facts, "index": None} for facts in lost)]
+            return {"judged": {**words, "calls": calls, "origin": origin}}
         exchange = parts.exchanges.get(run["uid"], window["id"])
         if exchange is None or custody.forked:
             return {"judged": _judged(window["id"], lost=True, forked=custody.forked)}
@@ -62,7 +73,7 @@ def reason_node(
                 window["id"],
                 verdicts={str(index): verdict for index, verdict in exchange.verdicts.items()},
                 calls=[facts for one in done for facts in one.calls],
-                judgings=[(one.index, one.started, one.ended) for one in done],
+                judgings=[(one.index, one.started, one.ended) for one in done if one.given],
                 origin=origin,
             )
         }
@@ -73,7 +84,7 @@ def reason_node(
 async def _judge_window(
     parts: Parts, exchange: Exchange, config: RunnableConfig, emit: Emit
 ) -> list[_Judged]:
-    """Judge until the window closes; give the judgements that were not called off."""
+    """Judge until the window closes."""
     judging: Judging = {}
     try:
         async for case in exchange.proposals():
@@ -113,11 +124,14 @@ async def _judge_one(
 ) -> _Judged:
     index = case.proposal["index"]
     clock = asyncio.get_running_loop().time
-    started = clock()
+    started, lost = clock(), list[dict[str, Any]]()
     try:
-        judgement = await parts.judge.judge(case, config)
+        judgement = await parts.judge.judge(case, noting_lost(config, lost))
     except GraphBubbleUp:
         raise
+    except asyncio.CancelledError:
+        calls = [{**facts, "index": index} for facts in lost]
+        return _Judged(index=index, calls=calls, started=started, ended=clock(), given=False)
     except Exception as error:
         judgement = Judgement(
             verdict=VerdictDict(
@@ -137,7 +151,8 @@ async def _judge_one(
         parts.admission.observe_verdict(judged or FINISH, accepted, now=clock())
         parts.admission.observe_time("reason", ended - started)
     right = _right(parts, case, judgement.verdict)
-    calls = [{**facts, "index": index, "right": right} for facts in judgement.calls]
+    made = sorted([*judgement.calls, *lost], key=lambda facts: float(facts["started"]))
+    calls = [{**facts, "index": index, "right": right} for facts in made]
     return _Judged(index=index, calls=calls, started=started, ended=ended)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from agentlanes.latency.langsmith import trace_step
 from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
-from agentlanes.latency.spans import Span
+from agentlanes.latency.spans import Span, wasted_ms
 from agentlanes.nodes.parts import Parts
-from agentlanes.nodes.spans import WindowSpans, best_outcome, call_spans, span_of, window_spans
+from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed, Route
 
@@ -45,6 +45,8 @@ def settled_window(
     fates: Fates,
     rejected: int | None,
     undone: Interval | None,
+    *,
+    carried: int | None = None,
 ) -> Told:
     """Make the records of a window.
 
@@ -55,13 +57,14 @@ def settled_window(
         fates: What became of each proposal.
         rejected: The lowest index that was rejected.
         undone: When calls that ran ahead were taken back, from the run's start.
+        carried: Number of the draft whose calls go to the next window.
     """
     proposed, judged = wrote
     early = proposed["answer"]
     if not parts.records:
         return Told(answer=early)
     window = state["window"]
-    spans = window_spans(window, proposed, judged, fates, rejected)
+    spans = window_spans(window, proposed, judged, fates, rejected, carried=carried)
     made = _window_records(state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
@@ -82,17 +85,15 @@ def publish(
     """Number records after those the run has, and send each to the stream and to the trace.
 
     Returns:
-        All records of the run so far.
+        The records, for the state to append.
     """
-    steps = list(state["steps"])
     if not parts.records:
-        return steps
-    for record, model_run in made:
-        record["step"] = len(steps)
-        steps.append(record)
+        return []
+    for number, (record, model_run) in enumerate(made, len(state["steps"])):
+        record["step"] = number
         trace_step(record, model_run)
         emit({"type": "agentlanes.step", "record": record})
-    return steps
+    return [record for record, _ in made]
 
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
@@ -113,8 +114,7 @@ def _window_records(
     timed: list[tuple[float, StepRecord, str | None]] = []
     for number, facts in enumerate(proposed["drafts"]):
         mine = [p for p in proposed["proposals"] if p["draft"] == number]
-        known = {"spans": spans.drafts.get(number, [])}
-        record = _draft_record(route, window, facts, mine, fates, verdicts, known)
+        record = _draft_record(route, window, facts, mine, verdicts, spans.drafts[number])
         timed.append((facts["started"], record, facts.get("model_run")))
     for proposal in proposed["proposals"]:
         own = spans.issued.get(proposal["index"])
@@ -123,14 +123,15 @@ def _window_records(
             timed.append((proposal["started_at"] or proposal["proposed_at"], record, None))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
-        used = facts["index"] is None or fates.get(facts["index"]) != "discarded"
-        took = (facts["ended"] - facts["started"]) * 1000
-        known = {"spans": spans.calls.get(place, [])}
-        record = _record(route, window, **facts["record"], **known, outcome=_outcome(used))
+        lost = bool(facts.get("lost"))
+        used = not lost and (facts["index"] is None or fates.get(facts["index"]) != "discarded")
+        took = facts["ended"] - facts["started"]
+        known = {"spans": spans.calls[place], "outcome": _outcome(used)}
+        record = _record(route, window, **facts["record"], **known)
         if used and facts["index"] is not None:
-            record["overlap_saved_ms"] = max(0.0, took - idle.get(facts["index"], 0.0) * 1000)
-        record["wasted_ms"] = 0.0 if used else took
-        _measure(record, judged, facts)
+            record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
+        if not lost:
+            _measure(record, judged, facts)
         timed.append((facts["started"], record, facts.get("model_run")))
     timed.sort(key=lambda entry: entry[0])
     return [(record, model_run) for _, record, model_run in timed]
@@ -149,7 +150,16 @@ def _record(route: Route, window: int, **known: Any) -> StepRecord:
     if profile in PROFILES and took is not None and record["lane"] == PROFILES[profile].lane:
         record["target_met"] = target_met(PROFILES[profile], took)
     _set_metric(record)
+    _set_waste(record)
     return record
+
+
+def _set_waste(record: StepRecord) -> None:
+    record["wasted_ms"] = wasted_ms(record["spans"])
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _set_metric(
@@ -168,10 +178,8 @@ def _measure(record: StepRecord, judged: Judged | None, facts: Mapping[str, Any]
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
     """Record an answer that a verdict took back."""
-    took = (facts["ended"] - facts["started"]) * 1000
-    span = {**span, "outcome": "discarded"}
-    spans = call_spans(span, facts["record"])
-    record = record_of(state, **facts["record"], outcome="discarded", wasted_ms=took, spans=spans)
+    spans = call_spans({**span, "outcome": "discarded"}, facts["record"])
+    record = record_of(state, **facts["record"], outcome="discarded", spans=spans)
     return record, facts.get("model_run")
 
 
@@ -184,6 +192,7 @@ def _with_span(state: AgentState, made: list[Made], span: Span) -> list[Made]:
     record["spans"] = [*record["spans"], span]
     record["started_ms"] = min(one["start_ms"] for one in record["spans"])
     record["ended_ms"] = max(one["end_ms"] for one in record["spans"])
+    _set_waste(record)
     return made
 
 
@@ -196,22 +205,17 @@ def _draft_record(
     window: int,
     facts: Mapping[str, Any],
     mine: Sequence[ProposalDict],
-    fates: Fates,
     verdicts: Sequence[Mapping[str, Any]],
-    known: Mapping[str, Any],
+    spans: list[Span],
 ) -> StepRecord:
-    outcomes = [fates.get(p["index"], "discarded") for p in mine]
     ran = [p for p in mine if p["started_at"] is not None and p["ended_at"] is not None]
     tool_ms = None
     if ran:
         first = min(p["started_at"] or 0.0 for p in ran)
-        tool_ms = (max(p["ended_at"] or 0.0 for p in ran) - first) * 1000
-    record = _record(
-        route, window, **facts["record"], **known, tool_ms=tool_ms, outcome=best_outcome(outcomes)
-    )
-    record["verdict_wait_ms"] = sum(_waited(p, verdicts) for p in mine) * 1000
-    wasted = record["outcome"] == "discarded"
-    record["wasted_ms"] = (record["duration_ms"] or 0.0) + (tool_ms or 0.0) if wasted else 0.0
+        tool_ms = _ms(max(p["ended_at"] or 0.0 for p in ran) - first)
+    known = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
+    record = _record(route, window, **facts["record"], **known)
+    record["verdict_wait_ms"] = _ms(sum(_waited(p, verdicts) for p in mine))
     return record
 
 
@@ -224,9 +228,8 @@ def _issued_record(
     spans: Sequence[Span],
 ) -> StepRecord:
     """Record a call that code issued from a plan, without asking a model."""
-    outcome = fates.get(proposal["index"], "discarded")
     started, ended = proposal["started_at"], proposal["ended_at"]
-    took = None if ended is None or started is None else (ended - started) * 1000
+    took = None if ended is None or started is None else _ms(ended - started)
     return _record(
         route,
         window,
@@ -235,9 +238,8 @@ def _issued_record(
         duration_ms=took,
         tool_ms=took,
         attempts=0,
-        outcome=outcome,
-        verdict_wait_ms=_waited(proposal, verdicts) * 1000,
-        wasted_ms=(took or 0.0) if outcome == "discarded" else 0.0,
+        outcome=fates.get(proposal["index"], "discarded"),
+        verdict_wait_ms=_ms(_waited(proposal, verdicts)),
         spans=list(spans),
     )
 

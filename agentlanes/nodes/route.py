@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
 
 from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput
@@ -237,7 +238,7 @@ def _begin(state: AgentState, human: HumanMessage, custody: Custody) -> dict[str
         ),
         "answer": "",
         "committed": [],
-        "steps": [],
+        "steps": Overwrite([]),
         "plan": None,
         "correction": None,
         "carry": None,

@@ -103,16 +103,22 @@ def settle_node(
             since = clock.now_ms()
             if await take_back(parts, run["uid"], custody, but=keys):
                 undone = since, clock.now_ms()
-        told = settled_window(
-            parts, state, (proposed, judged), settled.fates, settled.rejected, undone
-        )
-        runtime.stream_writer(settled_event(window["id"], settled.fates))
-        if proposed["answer"] is not None and not settled.finished:
-            runtime.stream_writer(answer_event("retracted"))
         carry = _carry(state, proposed, settled)
         lost = proposed["lost"] or bool(judged and judged["lost"])
         excused = lost or proposed["failure"] or settled.denied or settled.full
         stuck = not (excused or settled.correction or carry)
+        told = settled_window(
+            parts,
+            state,
+            (proposed, judged),
+            settled.fates,
+            settled.rejected,
+            undone,
+            carried=_carried(proposed, settled) if carry else None,
+        )
+        runtime.stream_writer(settled_event(window["id"], settled.fates))
+        if proposed["answer"] is not None and not settled.finished:
+            runtime.stream_writer(answer_event("retracted"))
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
@@ -177,6 +183,11 @@ def _carry(state: AgentState, proposed: Proposed, settled: _Settled) -> list[dic
         if p["burst"] == burst and p["index"] >= stopped["index"]
     ]
     return [*rest, *(left or [])] if proposals[-1]["burst"] == burst else rest
+
+
+def _carried(proposed: Proposed, settled: _Settled) -> int | None:
+    """Name the draft whose calls go to the next window."""
+    return settled.open["draft"] if settled.open else len(proposed["drafts"]) - 1
 
 
 def _take_over(exchange: Exchange | None, settled: _Settled) -> None:

