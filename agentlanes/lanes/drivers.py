@@ -19,7 +19,6 @@ from agentlanes.lanes.stream import Delta
 
 __all__ = ["chunks", "chunks_sync", "reply", "reply_sync"]
 
-_PATH = "/chat/completions"
 _END = object()
 _T = TypeVar("_T")
 
@@ -124,12 +123,12 @@ async def _read(clients: Clients, call: LaneCall) -> AsyncGenerator[Delta, None]
         try:
             if not call.streams:
                 async with asyncio.timeout_at(call.deadline):
-                    body = await client.post(_PATH, cast_to=object, body=call.body)
+                    body = await client.post(call.path, cast_to=object, body=call.body)
                 call.feed_whole(body)
                 return
             async with asyncio.timeout_at(call.deadline):
                 stream = await client.post(
-                    _PATH,
+                    call.path,
                     cast_to=object,
                     body=call.body,
                     stream=True,
@@ -161,10 +160,10 @@ def _read_sync(clients: Clients, call: LaneCall) -> Generator[Delta, None, None]
     with call.translated():
         client = clients.acquire_sync()
         if not call.streams:
-            call.feed_whole(client.post(_PATH, cast_to=object, body=call.body))
+            call.feed_whole(client.post(call.path, cast_to=object, body=call.body))
             return
         stream = client.post(
-            _PATH, cast_to=object, body=call.body, stream=True, stream_cls=Stream[object]
+            call.path, cast_to=object, body=call.body, stream=True, stream_cls=Stream[object]
         )
         try:
             call.opened(stream.response.headers.get("content-type"))

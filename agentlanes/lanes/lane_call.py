@@ -20,7 +20,7 @@ from agentlanes.lanes import tool_json
 from agentlanes.lanes.lane import Lane, Timers
 from agentlanes.lanes.request import build_body, parameterless
 from agentlanes.lanes.retry import AttemptFailed, retry_policy
-from agentlanes.lanes.stream import Delta, Reply, ReplyBuilder
+from agentlanes.lanes.stream import Builder, Delta, Reply, ReplyBuilder
 from agentlanes.lanes.translate import Asked, translate
 from agentlanes.lanes.urls import safe_url
 from agentlanes.latency.record import TIMES_KEY, LaneTimes
@@ -42,6 +42,7 @@ class LaneCall:
         now: The time.
 
     Attributes:
+        path: Where the request goes, below the endpoint's URL.
         body: The request body.
         streams: Whether the reply is streamed on the wire.
         surfaces: Whether the deltas can be shown as they come.
@@ -59,6 +60,7 @@ class LaneCall:
         options: Mapping[str, Any],
         now: float,
     ) -> None:
+        self.path = "/chat/completions"
         self.body = build_body(lane, base_url, messages, stop=stop, options=options)
         tools: Sequence[Mapping[str, Any]] = options.get("tools") or ()
         self._timers = timers
@@ -83,7 +85,9 @@ class LaneCall:
         """Start an attempt; what the one before it gave is dropped."""
         made = self._asked.attempts + 1 if attempts is None else attempts
         self._asked = replace(self._asked, attempts=made)
-        self._builder = ReplyBuilder(model=self._asked.model, no_arguments=self._no_arguments)
+        self._builder: Builder = ReplyBuilder(
+            model=self._asked.model, no_arguments=self._no_arguments
+        )
         self._begun = False
         self._marks: dict[str, float] = {}
         self._ends = now + self._timers.total_s

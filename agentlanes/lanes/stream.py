@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from langchain_core.messages import ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -16,7 +16,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from agentlanes.errors import IncompleteReply, MalformedReply, ReplyBlocked
 from agentlanes.lanes.strict_json import MAX_BYTES, strict_object
 
-__all__ = ["CallDelta", "Delta", "Reply", "ReplyBuilder", "read_usage"]
+__all__ = ["Builder", "CallDelta", "Delta", "Reply", "ReplyBuilder", "read_usage"]
 
 _ENDED_EARLY = frozenset({"length", "max_tokens", "error", "abort", "cancelled"})
 _BLOCKED = frozenset({"content_filter", "refusal", "safety"})
@@ -71,6 +71,35 @@ class Reply:
     service_tier: str | None
     usage: UsageMetadata | None
     id: str | None
+
+
+class Builder(Protocol):
+    """What a protocol's reader of replies does: chunks in, deltas out, one complete reply."""
+
+    @property
+    def text(self) -> str:
+        """The content so far."""
+        ...
+
+    def feed(self, chunk: object) -> Delta | None:
+        """Take one chunk of a stream; gives what a reader could see of it.
+
+        Raises:
+            LaneError: It is not what the protocol says, or says that the reply failed.
+        """
+        ...
+
+    def feed_whole(self, body: object) -> Delta | None:
+        """Take the body of a reply that was not streamed; raises what `feed` does."""
+        ...
+
+    def finish(self) -> Reply:
+        """Give the reply, if it is complete and usable.
+
+        Raises:
+            LaneError: It is not.
+        """
+        ...
 
 
 @dataclass(slots=True)
