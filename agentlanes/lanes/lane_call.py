@@ -23,6 +23,7 @@ from agentlanes.lanes.retry import AttemptFailed, retry_policy
 from agentlanes.lanes.stream import Builder, Delta, Reply, ReplyBuilder
 from agentlanes.lanes.translate import Asked, translate
 from agentlanes.lanes.urls import safe_url
+from agentlanes.lanes.usage import reported_queue_ms
 from agentlanes.latency.record import TIMES_KEY, LaneTimes
 
 __all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]
@@ -188,7 +189,7 @@ class LaneCall:
         times = LaneTimes(
             model=reply.model,
             tier=reply.service_tier,
-            queue_ms=None,
+            queue_ms=reported_queue_ms(reply.reports),
             first_reasoning_ms=self._marks.get("reasoning"),
             first_content_ms=self._marks.get("content"),
             first_tool_arg_ms=self._marks.get("args"),
@@ -200,6 +201,7 @@ class LaneCall:
             "finish_reason": reply.finish_reason,
             "service_tier": reply.service_tier,
             "reply_id": reply.id,
+            **({"server_reports": dict(reply.reports)} if reply.reports else {}),
             TIMES_KEY: times,
         }
 
