@@ -22,7 +22,7 @@ from agentlanes.config import Secret, Settings
 from agentlanes.errors import ConfigError, MissingKey
 from agentlanes.lanes.clients import Clients
 from agentlanes.lanes.drivers import chunks, chunks_sync, reply, reply_sync
-from agentlanes.lanes.lane import DEFAULT_TIMERS, Lane, LaneRole, Timers
+from agentlanes.lanes.lane import Lane, LaneRole, Timers
 from agentlanes.lanes.lane_call import LaneCall
 from agentlanes.lanes.request import OPENAI_URL, is_openai, read_tool_choice
 from agentlanes.lanes.urls import safe_url
@@ -101,7 +101,7 @@ class LaneChatModel(BaseChatModel):
             )
         model = cls(model_name=lane.model, base_url=safe_url(url), role=role)
         model._lane, model._url, model._key = lane, url, key
-        model._timers = lane.timers or DEFAULT_TIMERS[role]
+        model._timers = lane.timers_as(role)
         model._clients = Clients(url, key, model._timers, ambient=ambient)
         return model
 

@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, Retrying
 from agentlanes.errors import LaneError
 from agentlanes.lanes.clients import Clients
 from agentlanes.lanes.lane_call import LaneCall, as_chunk, last_chunk, whole_chunk
+from agentlanes.lanes.responses import following
 from agentlanes.lanes.retry import AttemptFailed
 from agentlanes.lanes.stream import Delta
 
@@ -117,6 +118,11 @@ async def _read(clients: Clients, call: LaneCall) -> AsyncGenerator[Delta, None]
     """Make one attempt."""
     from openai import AsyncStream
 
+    if call.background is not None:
+        async with aclosing(following.read(clients, call)) as followed:
+            async for delta in followed:
+                yield delta
+        return
     call.begin(_loop_time())
     with call.translated():
         client = await clients.acquire()
@@ -142,9 +148,9 @@ async def _read(clients: Clients, call: LaneCall) -> AsyncGenerator[Delta, None]
                         chunk = await anext(stream, _END)
                     if chunk is _END:
                         return
-                    delta = call.feed(chunk, _loop_time())
-                    if delta is not None:
-                        yield delta
+                    said = call.feed(chunk, _loop_time())
+                    if said is not None:
+                        yield said
             finally:
                 await stream.close()
         except TimeoutError:
@@ -156,6 +162,9 @@ def _read_sync(clients: Clients, call: LaneCall) -> Generator[Delta, None, None]
     """Make one attempt. A read that hangs is ended by the socket's timeout, not by the clock."""
     from openai import Stream
 
+    if call.background is not None:
+        yield from following.read_sync(clients, call)
+        return
     call.begin(time.monotonic())
     with call.translated():
         client = clients.acquire_sync()

@@ -7,18 +7,21 @@ anything exists twice. Times are seconds of whatever monotonic clock the driver 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
 
 from agentlanes.config import Secret
-from agentlanes.errors import DeadlineExceeded, LaneError, MalformedReply
+from agentlanes.errors import DeadlineExceeded, EndpointOverloaded, LaneError, MalformedReply
+from agentlanes.lanes import request as chat
 from agentlanes.lanes import tool_json
 from agentlanes.lanes.lane import Lane, Timers
-from agentlanes.lanes.request import build_body, parameterless
+from agentlanes.lanes.responses import request as responses
+from agentlanes.lanes.responses.background import Background
+from agentlanes.lanes.responses.events import ResponseBuilder
 from agentlanes.lanes.retry import AttemptFailed, retry_policy
 from agentlanes.lanes.stream import Builder, Delta, Reply, ReplyBuilder
 from agentlanes.lanes.translate import Asked, translate
@@ -27,6 +30,23 @@ from agentlanes.lanes.usage import reported_queue_ms
 from agentlanes.latency.record import TIMES_KEY, LaneTimes
 
 __all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speaks:
+    """An API: where its requests go, how they are written, how replies are read."""
+
+    path: str
+    build_body: Callable[..., dict[str, Any]]
+    builder: Callable[..., Builder]
+
+
+_API: Mapping[str, _Speaks] = {
+    "chat": _Speaks(path="/chat/completions", build_body=chat.build_body, builder=ReplyBuilder),
+    "responses": _Speaks(
+        path="/responses", build_body=responses.build_body, builder=ResponseBuilder
+    ),
+}
 
 
 class LaneCall:
@@ -45,6 +65,8 @@ class LaneCall:
     Attributes:
         path: Where the request goes, below the endpoint's URL.
         body: The request body.
+        builder: What reads the reply of the attempt that is under way.
+        background: How the reply is followed that is made in the background, if it is.
         streams: Whether the reply is streamed on the wire.
         surfaces: Whether the deltas can be shown as they come.
     """
@@ -61,8 +83,10 @@ class LaneCall:
         options: Mapping[str, Any],
         now: float,
     ) -> None:
-        self.path = "/chat/completions"
-        self.body = build_body(lane, base_url, messages, stop=stop, options=options)
+        speaks = _API[lane.api]
+        self.path = speaks.path
+        self.body = speaks.build_body(lane, base_url, messages, stop=stop, options=options)
+        self._build = speaks.builder
         tools: Sequence[Mapping[str, Any]] = options.get("tools") or ()
         self._timers = timers
         self._max_attempts = lane.max_attempts
@@ -71,7 +95,7 @@ class LaneCall:
         )
         self.streams = bool(self.body.get("stream"))
         self.surfaces = self.streams and not self._as_json
-        self._no_arguments = parameterless(tools)
+        self._no_arguments = chat.parameterless(tools)
         self._asked = Asked(
             model=lane.model,
             base_url=safe_url(base_url),
@@ -80,15 +104,18 @@ class LaneCall:
             attempts=0,
         )
         self._started = now
+        self.background = (
+            Background(self.path, self.body, base_url, key, lane.background_store)
+            if lane.background
+            else None
+        )
         self.begin(now, attempts=0)
 
     def begin(self, now: float, *, attempts: int | None = None) -> None:
         """Start an attempt; what the one before it gave is dropped."""
         made = self._asked.attempts + 1 if attempts is None else attempts
         self._asked = replace(self._asked, attempts=made)
-        self._builder: Builder = ReplyBuilder(
-            model=self._asked.model, no_arguments=self._no_arguments
-        )
+        self.builder = self._build(model=self._asked.model, no_arguments=self._no_arguments)
         self._begun = False
         self._marks: dict[str, float] = {}
         self._ends = now + self._timers.total_s
@@ -119,7 +146,7 @@ class LaneCall:
 
     def feed(self, chunk: object, now: float) -> Delta | None:
         """Take one chunk of the stream; an empty one does not count as progress."""
-        delta = self._builder.feed(chunk)
+        delta = self.builder.feed(chunk)
         if delta is not None:
             self.resumed(now)
             self._mark(delta, now)
@@ -127,7 +154,7 @@ class LaneCall:
 
     def feed_whole(self, body: object) -> None:
         """Take the body of a reply that was not streamed."""
-        self._builder.feed_whole(body)
+        self.builder.feed_whole(body)
 
     def resumed(self, now: float) -> None:
         """Note that the next delta is awaited from now on."""
@@ -157,7 +184,9 @@ class LaneCall:
             raise
         except LaneError as error:
             error.model, error.attempts = self._asked.model, self._asked.attempts
-            failed = AttemptFailed(error)
+            self._hide_key(error)
+            # what the endpoint itself calls a passing failure, in the middle of its reply
+            failed = AttemptFailed(error, retryable=isinstance(error, EndpointOverloaded))
         except Exception as error:
             failed = translate(error, self._asked, begun=self._begun)
             if failed is None:
@@ -167,16 +196,23 @@ class LaneCall:
         # The SDK's exception may quote the key that an endpoint echoed: it is not chained.
         raise failed from None
 
+    def _hide_key(self, error: LaneError) -> None:
+        key = self._asked.key.reveal() if self._asked.key is not None else ""
+        if key and key in str(error):
+            error.args = (str(error).replace(key, "***"),)
+
     def message(self, now: float) -> AIMessage:
         """Give the complete reply as a message.
 
         Raises:
             LaneError: The reply is not complete or not usable.
         """
-        reply = self._builder.finish()
+        reply = self.builder.finish()
         if self._as_json:
             reply = self._read_json(reply)
-        extra = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
+        extra: dict[str, Any] = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
+        if reply.kept is not None:
+            extra[responses.KEPT_KEY] = dict(reply.kept)
         return AIMessage(
             content=reply.content,
             tool_calls=list(reply.tool_calls),
@@ -214,7 +250,7 @@ class LaneCall:
             self._first("content", now)
         elif delta.content and not self._marks.keys() & {"args", "content"}:
             self._first("json", now)  # keeps the stall timer on progress, not on first token
-            kind = tool_json.opened(self._builder.text)
+            kind = tool_json.opened(self.builder.text)
             if kind is not None:
                 self._first("args" if kind == "args" else "content", now)
 
@@ -254,8 +290,10 @@ def as_chunk(delta: Delta) -> AIMessageChunk:
 
 def last_chunk(message: AIMessage) -> AIMessageChunk:
     """Give what ends a stream of chunks: everything of the message but what was streamed."""
+    kept = message.additional_kwargs.get(responses.KEPT_KEY)
     return AIMessageChunk(
         content="",
+        additional_kwargs={} if kept is None else {responses.KEPT_KEY: kept},
         usage_metadata=message.usage_metadata,
         response_metadata=message.response_metadata,
         chunk_position="last",
