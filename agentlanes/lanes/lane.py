@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agentlanes.config import Secret
 from agentlanes.lanes.abilities import Server, check_lane
+from agentlanes.lanes.policies.settings import Resilience
 from agentlanes.lanes.urls import safe_url
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class Lane:
         background_store: A folder that remembers which replies are being worked on, so that a
             process that comes back after a crash asks for the same reply and not for a new one.
         timers: Stream timers; when unset the role's defaults, or an hour for `background`.
-        max_attempts: Requests a call may make in all.
+        max_attempts: Requests a call may make in all, hedges aside.
+        replicas: URLs of equal endpoints: the same model under the same settings, sent the same
+            key. They are asked where the first one fails, and hedged to.
+        fallbacks: Lanes that are asked, in order, when this one is down, throttles for longer than
+            the call may take, or is left alone after failing too often. Never after an answer:
+            a refusal, a content filter and 4xx are final.
+        resilience: Thresholds of retries, breaker, concurrency and hedging.
         extra_body: Further fields for the request body, as the endpoint knows them.
 
     Example:
@@ -124,6 +131,9 @@ class Lane:
     background_store: Path | None = None
     timers: Timers | None = None
     max_attempts: int = 3
+    replicas: tuple[str, ...] = ()
+    fallbacks: tuple[Lane, ...] = ()
+    resilience: Resilience = field(default_factory=Resilience)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,36 +15,54 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
 
 from agentlanes.config import Secret
-from agentlanes.errors import DeadlineExceeded, EndpointOverloaded, LaneError, MalformedReply
+from agentlanes.errors import (
+    DeadlineExceeded,
+    IncompleteReply,
+    LaneError,
+    MalformedReply,
+)
 from agentlanes.lanes import request as chat
 from agentlanes.lanes import tool_json
 from agentlanes.lanes.lane import Lane, Timers
+from agentlanes.lanes.policies.deadline import Deadline
 from agentlanes.lanes.responses import request as responses
 from agentlanes.lanes.responses.background import Background
 from agentlanes.lanes.responses.events import ResponseBuilder
-from agentlanes.lanes.retry import AttemptFailed, retry_policy
+from agentlanes.lanes.retry import AttemptFailed
+from agentlanes.lanes.sse import Event
 from agentlanes.lanes.stream import Builder, Delta, Reply, ReplyBuilder
-from agentlanes.lanes.translate import Asked, translate
+from agentlanes.lanes.translate import Asked, in_reply, translate
 from agentlanes.lanes.urls import safe_url
 from agentlanes.lanes.usage import reported_queue_ms
 from agentlanes.latency.record import TIMES_KEY, LaneTimes
+
+_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 __all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Speaks:
-    """An API: where its requests go, how they are written, how replies are read."""
+    """An API: where its requests go, how they are written, how replies are read and end."""
 
     path: str
     build_body: Callable[..., dict[str, Any]]
     builder: Callable[..., Builder]
+    says_done: bool
 
 
 _API: Mapping[str, _Speaks] = {
-    "chat": _Speaks(path="/chat/completions", build_body=chat.build_body, builder=ReplyBuilder),
+    "chat": _Speaks(
+        path="/chat/completions",
+        build_body=chat.build_body,
+        builder=ReplyBuilder,
+        says_done=True,
+    ),
     "responses": _Speaks(
-        path="/responses", build_body=responses.build_body, builder=ResponseBuilder
+        path="/responses",
+        build_body=responses.build_body,
+        builder=ResponseBuilder,
+        says_done=False,
     ),
 }
 
@@ -69,6 +87,10 @@ class LaneCall:
         background: How the reply is followed that is made in the background, if it is.
         streams: Whether the reply is streamed on the wire.
         surfaces: Whether the deltas can be shown as they come.
+        limit: The deadline of the run or the step it is made in.
+        queued_ms: How long it waited for a place here.
+        done: Whether the stream said that it is over.
+        result: The reply, once it is complete.
     """
 
     def __init__(
@@ -86,10 +108,9 @@ class LaneCall:
         speaks = _API[lane.api]
         self.path = speaks.path
         self.body = speaks.build_body(lane, base_url, messages, stop=stop, options=options)
-        self._build = speaks.builder
+        self._speaks = speaks
         tools: Sequence[Mapping[str, Any]] = options.get("tools") or ()
         self._timers = timers
-        self._max_attempts = lane.max_attempts
         self._as_json = lane.tool_format == "json" and bool(
             tool_json.offered(tools, options.get("tool_choice"))
         )
@@ -109,21 +130,40 @@ class LaneCall:
             if lane.background
             else None
         )
+        self._widened = False
+        self.limit: Deadline | None = None
+        self.queued_ms = 0.0
+        self.done = False
+        self.result: AIMessage | None = None
         self.begin(now, attempts=0)
 
     def begin(self, now: float, *, attempts: int | None = None) -> None:
         """Start an attempt; what the one before it gave is dropped."""
         made = self._asked.attempts + 1 if attempts is None else attempts
         self._asked = replace(self._asked, attempts=made)
-        self.builder = self._build(model=self._asked.model, no_arguments=self._no_arguments)
+        self.builder = self._speaks.builder(
+            model=self._asked.model, no_arguments=self._no_arguments
+        )
         self._begun = False
         self._marks: dict[str, float] = {}
+        self.done, self.result = False, None
         self._ends = now + self._timers.total_s
+        if self.limit is not None and self.limit.at is not None:
+            self._ends = min(self._ends, self.limit.at)
         self._stalls = now + self._timers.first_token_s if self.streams else self._ends
 
-    def retry_policy(self) -> dict[str, Any]:
-        """Give the arguments of the tenacity engine."""
-        return retry_policy(max_attempts=self._max_attempts, total_s=self._timers.total_s)
+    def widen(self) -> bool:
+        """Double the cap on the reply's tokens, once; says whether there was one to double.
+
+        For a reply that was all reasoning.
+        """
+        if self._widened:
+            return False
+        self._widened = True
+        caps = [key for key in _CAPS if isinstance(self.body.get(key), int)]
+        for key in caps:
+            self.body[key] *= 2
+        return bool(caps)
 
     @property
     def deadline(self) -> float:
@@ -152,6 +192,24 @@ class LaneCall:
             self._mark(delta, now)
         return delta
 
+    def take(self, event: Event, now: float) -> Delta | None:
+        """Take one event of the stream.
+
+        Raises:
+            ValueError: It is no JSON.
+            AttemptFailed: It is an error.
+            LaneError: It is not what the protocol says.
+        """
+        if event.data.startswith("[DONE]"):
+            self.done = True
+            return None
+        chunk = json.loads(event.data)
+        if isinstance(chunk, Mapping) and chunk.get("error"):
+            raise in_reply(chunk["error"], self._asked)
+        if event.kind == "error" and self._speaks.says_done:
+            raise in_reply(chunk, self._asked)
+        return self.feed(chunk, now)
+
     def feed_whole(self, body: object) -> None:
         """Take the body of a reply that was not streamed."""
         self.builder.feed_whole(body)
@@ -163,6 +221,8 @@ class LaneCall:
     def overdue(self, now: float) -> DeadlineExceeded:
         """Say which timer ran out."""
         timers = self._timers
+        if self.limit is not None and self.limit.at is not None and now >= self.limit.at:
+            return self.limit.error()
         if now >= self._ends or not self.streams:
             what = f"gave no complete reply within {timers.total_s:g} s"
         elif self._marks:
@@ -185,8 +245,7 @@ class LaneCall:
         except LaneError as error:
             error.model, error.attempts = self._asked.model, self._asked.attempts
             self._hide_key(error)
-            # what the endpoint itself calls a passing failure, in the middle of its reply
-            failed = AttemptFailed(error, retryable=isinstance(error, EndpointOverloaded))
+            failed = AttemptFailed.of(error)
         except Exception as error:
             failed = translate(error, self._asked, begun=self._begun)
             if failed is None:
@@ -208,6 +267,11 @@ class LaneCall:
             LaneError: The reply is not complete or not usable.
         """
         reply = self.builder.finish()
+        if self.streams and self._speaks.says_done and not self.done:
+            raise IncompleteReply(
+                f"{self._asked.base_url} ended the stream without [DONE], so nothing of the reply "
+                "was used; ask again, and look at what stands between if it happens often"
+            )
         if self._as_json:
             reply = self._read_json(reply)
         extra: dict[str, Any] = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
@@ -225,7 +289,7 @@ class LaneCall:
         times = LaneTimes(
             model=reply.model,
             tier=reply.service_tier,
-            queue_ms=reported_queue_ms(reply.reports),
+            queue_ms=round(self.queued_ms + (reported_queue_ms(reply.reports) or 0.0), 3),
             first_reasoning_ms=self._marks.get("reasoning"),
             first_content_ms=self._marks.get("content"),
             first_tool_arg_ms=self._marks.get("args"),

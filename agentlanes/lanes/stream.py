@@ -216,17 +216,20 @@ class ReplyBuilder:
                 model=self._model,
             )
         if self._finish in _ENDED_EARLY:
-            spent = " and all of it was reasoning" if self._reasoning and not self._content else ""
-            hint = (
-                "raise the lane's max_tokens, or ask for less reasoning"
-                if self._finish in ("length", "max_tokens")
-                else "ask again"
-            )
-            raise IncompleteReply(
-                f"the reply was cut (finish_reason={self._finish}){spent}, so nothing of it was "
-                f"used; {hint}",
-                model=self._model,
-            )
+            self._ended_early()
+
+    def _ended_early(self) -> None:
+        capped = self._finish in ("length", "max_tokens")
+        details = self._usage.get("output_token_details") if self._usage is not None else None
+        thought = any(self._reasoning) or bool(details and details.get("reasoning"))
+        spent = capped and thought and not self.text and not self._calls
+        raise IncompleteReply(
+            f"the reply was cut (finish_reason={self._finish})"
+            f"{' and all of it was reasoning' if spent else ''}, so nothing of it was used; "
+            + ("raise the lane's max_tokens, or ask for less reasoning" if capped else "ask again"),
+            reason="exhausted" if spent else "length" if capped else "cut",
+            model=self._model,
+        )
 
     def _note(self, chunk: Mapping[str, Any]) -> None:
         for key in ("model", "service_tier", "id"):

@@ -40,7 +40,8 @@ class Deadline:
         option = f"{self.of}_timeout_s"
         return DeadlineExceeded(
             f"the {self.of}'s deadline has passed; raise {option}, or see in the step records "
-            "where the time went"
+            "where the time went",
+            of=self.of,
         )
 
 

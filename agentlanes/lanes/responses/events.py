@@ -190,6 +190,7 @@ class ResponseBuilder:
         raise IncompleteReply(
             f"the reply was cut (finish_reason={shown}){spent}, so nothing of it was used; "
             f"{hint if shown == 'length' else 'ask again'}",
+            reason="exhausted" if spent else "length" if shown == "length" else "cut",
             model=self._model,
         )
 

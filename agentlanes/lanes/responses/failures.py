@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentlanes.errors import EndpointOverloaded, EndpointRefused, LaneError, ReplyBlocked
+from agentlanes.errors import (
+    ContextTooLong,
+    EndpointOverloaded,
+    EndpointRefused,
+    LaneError,
+    ReplyBlocked,
+)
 
 __all__ = ["failure"]
 
@@ -46,5 +52,5 @@ def failure(error: object, *, model: str) -> LaneError:
         return EndpointOverloaded(f"{what}; ask again", model=model)
     if code == "context_length_exceeded":
         text = f"{what}; the request is longer than the model's context, shorten it"
-        return EndpointRefused(text, model=model)
+        return ContextTooLong(text, model=model)
     return EndpointRefused(f"{what}; change the request or the lane's settings", model=model)
