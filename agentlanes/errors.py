@@ -11,7 +11,9 @@ fields, and its message ends with what to do next. Provider errors are translate
     │   └── InvalidTool
     ├── LaneError              a call to an endpoint did not give a usable reply
     │   ├── EndpointUnreachable
+    │   ├── EndpointDown       it failed so often that it is not asked for a while
     │   ├── EndpointRefused    the endpoint answered with an error that repeating will not mend
+    │   │   └── ContextTooLong
     │   ├── EndpointOverloaded the endpoint kept failing or throttling until attempts ran out
     │   ├── DeadlineExceeded
     │   ├── IncompleteReply    the reply ended early; nothing of it was used
@@ -36,15 +38,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "AgentLanesError",
     "BenchDataError",
     "ConfigError",
+    "ContextTooLong",
     "CorrectionLimit",
     "DeadlineExceeded",
     "EmptyInput",
+    "EndpointDown",
     "EndpointOverloaded",
     "EndpointRefused",
     "EndpointUnreachable",
@@ -119,6 +123,18 @@ class EndpointUnreachable(LaneError):
     """No connection could be made."""
 
 
+class EndpointDown(LaneError):
+    """The endpoint failed so often that it is not asked for a while; no request was made.
+
+    Attributes:
+        retry_in_s: When it is asked again.
+    """
+
+    def __init__(self, message: str, *, retry_in_s: float, model: str = "") -> None:
+        super().__init__(message, model=model)
+        self.retry_in_s = retry_in_s
+
+
 class EndpointRefused(LaneError):
     """An error that repeating will not mend: 400, 401, 403, 404, 422.
 
@@ -126,16 +142,53 @@ class EndpointRefused(LaneError):
     """
 
 
+class ContextTooLong(EndpointRefused):
+    """The request is longer than the model's context; nothing but a shorter one will do."""
+
+
 class EndpointOverloaded(LaneError):
     """The endpoint kept failing or throttling until the attempts ran out."""
 
 
 class DeadlineExceeded(LaneError):
-    """The time allowed for the call ran out."""
+    """The time allowed for the call ran out.
+
+    Attributes:
+        of: Whose time: that of one `attempt` (the lane's timers), of the `step`, or of the `run`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        of: Literal["attempt", "step", "run"] = "attempt",
+        model: str = "",
+        attempts: int = 0,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, model=model, attempts=attempts, status=status)
+        self.of = of
 
 
 class IncompleteReply(LaneError):
-    """The reply ended early (cut stream, or `finish_reason=length`); nothing of it was used."""
+    """The reply ended early; nothing of it was used.
+
+    Attributes:
+        reason: `cut` when the connection or the stream broke off, `length` when the reply came to
+            its token cap, `exhausted` when reasoning alone took it all, and nothing was said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Literal["cut", "length", "exhausted"] = "cut",
+        model: str = "",
+        attempts: int = 0,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, model=model, attempts=attempts, status=status)
+        self.reason = reason
 
 
 class MalformedReply(LaneError):

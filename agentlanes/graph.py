@@ -35,6 +35,7 @@ from agentlanes.nodes import (
     settle_node,
 )
 from agentlanes.nodes.custody import Custodies
+from agentlanes.nodes.deadlines import in_time
 from agentlanes.nodes.judge import MatchJudge, ModeJudge, ModelJudge
 from agentlanes.nodes.parts import (
     Approval,
@@ -119,6 +120,8 @@ def build_parts(
     max_window: int = _DEFAULT.max_window,
     max_corrections: int = _DEFAULT.max_corrections,
     max_steps: int = _DEFAULT.max_steps,
+    run_timeout_s: float | None = None,
+    step_timeout_s: float | None = None,
     tool_timeout_s: float | None = 60.0,
     max_result_chars: int = 50_000,
     checks: Sequence[Check] = (),
@@ -152,6 +155,9 @@ def build_parts(
         max_window: Calls in a window.
         max_corrections: Rejections in a row that end the run.
         max_steps: Committed calls in a run; one more ends it.
+        run_timeout_s: Seconds an invocation may take, started tool calls aside; it then ends with
+            `DeadlineExceeded`, and can be resumed.
+        step_timeout_s: Seconds a lane call may take, all of its attempts together.
         tool_timeout_s: Bound on a tool call. `None` means no bound, and then synchronous tools
             do not run ahead, since nobody could stop them.
         max_result_chars: Bound on a result's text in the transcript.
@@ -181,6 +187,8 @@ def build_parts(
     """
     if run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
         raise ConfigError("run_ahead and max_corrections start at 0, max_window and max_steps at 1")
+    if any(timeout is not None and not timeout > 0 for timeout in (run_timeout_s, step_timeout_s)):
+        raise ConfigError("run_timeout_s and step_timeout_s are above 0, or None for no bound")
     act_model, reason_model = _model(act, "act"), _model(reason, "reason")
     bound = bind_tools(
         tools, timeout_s=tool_timeout_s, max_chars=max_result_chars, runs_ahead=runs_ahead
@@ -211,6 +219,8 @@ def build_parts(
             max_window=max_window,
             max_corrections=max_corrections,
             max_steps=max_steps,
+            run_timeout_s=run_timeout_s,
+            step_timeout_s=step_timeout_s,
         ),
         verify=policy,
         planning=planning,
@@ -225,12 +235,13 @@ def build_parts(
 def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutput]:
     """Wire the nodes. Take it as a pattern for a graph of your own."""
     graph = StateGraph(AgentState, input_schema=AgentInput, output_schema=AgentOutput)
-    graph.add_node("route", route_node(parts))
-    graph.add_node("act", act_node(parts, build_act_graph(parts)))
-    graph.add_node("reason", reason_node(parts))
+    graph.add_node("route", in_time(parts, route_node(parts), begins=False))
+    act = act_node(parts, build_act_graph(parts))
+    graph.add_node("act", in_time(parts, act, begins=False))
+    graph.add_node("reason", in_time(parts, reason_node(parts), begins=False))
     graph.add_node("settle", settle_node(parts))
-    graph.add_node("effects", effects_node(parts))
-    graph.add_node("deliver", deliver_node(parts))
+    graph.add_node("effects", in_time(parts, effects_node(parts)))
+    graph.add_node("deliver", in_time(parts, deliver_node(parts)))
     graph.add_edge(START, "route")
     graph.add_conditional_edges("route", branches, ["act", "reason", "effects"])
     graph.add_edge("act", "settle")

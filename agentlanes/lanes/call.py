@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
@@ -18,8 +18,16 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
-from agentlanes.errors import LaneError
+from agentlanes.context.compaction import compact
+from agentlanes.errors import (
+    ContextTooLong,
+    EndpointOverloaded,
+    IncompleteReply,
+    LaneError,
+    MalformedReply,
+)
 from agentlanes.lanes.lane import LaneRole
+from agentlanes.lanes.policies.deadline import step_scope
 from agentlanes.lanes.strict_json import strict_object
 from agentlanes.lanes.structured import ask_structured
 from agentlanes.latency.langsmith import TracedCall
@@ -28,6 +36,10 @@ from agentlanes.latency.record import lane_times
 __all__ = ["LaneReply", "ask", "ask_for", "ask_streaming", "lane_config", "noting_lost"]
 
 _LOST = "__agentlanes_lost"
+
+_T = TypeVar("_T")
+_BROKE_OFF = (IncompleteReply, MalformedReply, EndpointOverloaded)
+"""What another attempt may mend: a reply that was cut, garbled or given up by the endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +116,31 @@ def _noted(config: RunnableConfig) -> Iterator[None]:
 
 
 async def ask(
-    model: Runnable[Any, Any], messages: Sequence[BaseMessage], config: RunnableConfig
+    model: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    config: RunnableConfig,
+    *,
+    shorter: Callable[[], Sequence[BaseMessage]] | None = None,
 ) -> LaneReply:
     """Ask for a message.
+
+    Args:
+        model: The lane.
+        messages: The request.
+        config: The call's config.
+        shorter: Writes the request anew, with less in it, for a context that is too long. Without
+            it the oldest tool results among the messages are cut.
 
     Raises:
         LaneError: From the lane's own client; other chat models raise what they raise.
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    with _noted(config), TracedCall(config) as call:
-        message = await model.ainvoke(list(messages), call.config)
+    async with step_scope():
+        with _noted(config), TracedCall(config) as call:
+            message = await _fitting(
+                messages, lambda shown: model.ainvoke(list(shown), call.config), shorter
+            )
     ended = clock()
     return LaneReply(
         message=message, value=None, started=started, ended=ended, model_run=call.run_id
@@ -145,21 +171,24 @@ async def ask_streaming(
     started = clock()
     listener = _CallListener(on_call)
     chunks: list[AIMessageChunk] = []
-    with _noted(config), TracedCall(config) as call:
-        try:
-            async for chunk in model.astream(list(messages), call.config):
-                if not isinstance(chunk, AIMessageChunk):  # the model does not stream
-                    message: AIMessage = chunk
-                    break
-                chunks.append(chunk)
-                listener.feed(chunk)
-            else:
+    async with step_scope():
+        with _noted(config), TracedCall(config) as call:
+
+            async def stream(shown: Sequence[BaseMessage]) -> AIMessage:
+                async for chunk in model.astream(list(shown), call.config):
+                    if not isinstance(chunk, AIMessageChunk):  # the model does not stream
+                        return cast("AIMessage", chunk)
+                    chunks.append(chunk)
+                    listener.feed(chunk)
                 merged = add_ai_message_chunks(chunks[0], *chunks[1:])
-                message = cast("AIMessage", message_chunk_to_message(merged))
-        except LaneError:
-            if listener.used or not chunks:
-                raise
-            message = await model.ainvoke(list(messages), call.config)
+                return cast("AIMessage", message_chunk_to_message(merged))
+
+            try:
+                message = await _fitting(messages, stream)
+            except _BROKE_OFF:
+                if listener.used or not chunks:
+                    raise
+                message = await model.ainvoke(list(messages), call.config)
     return LaneReply(
         message=message, value=None, started=started, ended=clock(), model_run=call.run_id
     )
@@ -203,18 +232,25 @@ async def ask_for(
     messages: Sequence[BaseMessage],
     schema: dict[str, Any],
     config: RunnableConfig,
+    *,
+    shorter: Callable[[], Sequence[BaseMessage]] | None = None,
 ) -> LaneReply:
-    """Ask for a value under a JSON schema.
+    """Ask for a value under a JSON schema; `shorter` as for `ask`.
 
     Raises:
         MalformedReply: The reply did not fit the schema, nor did the repaired one.
     """
     clock = asyncio.get_running_loop().time
     started = clock()
-    with _noted(config), TracedCall(config) as call:
-        reply = await ask_structured(
-            model, messages, schema, name=schema["title"], config=call.config
-        )
+    async with step_scope():
+        with _noted(config), TracedCall(config) as call:
+            reply = await _fitting(
+                messages,
+                lambda shown: ask_structured(
+                    model, shown, schema, name=schema["title"], config=call.config
+                ),
+                shorter,
+            )
     ended = clock()
     return LaneReply(
         message=reply.message,
@@ -223,3 +259,18 @@ async def ask_for(
         ended=ended,
         model_run=call.run_id,
     )
+
+
+async def _fitting(
+    messages: Sequence[BaseMessage],
+    make: Callable[[Sequence[BaseMessage]], Awaitable[_T]],
+    shorter: Callable[[], Sequence[BaseMessage]] | None = None,
+) -> _T:
+    """Make a call, and once more with less in it if the endpoint says that it is too long."""
+    try:
+        return await make(messages)
+    except ContextTooLong:
+        less = shorter() if shorter is not None else compact(messages)
+        if less is None or list(less) == list(messages):
+            raise
+    return await make(less)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -21,10 +22,14 @@ from pydantic import PrivateAttr
 from agentlanes.config import Secret, Settings
 from agentlanes.errors import ConfigError, MissingKey
 from agentlanes.lanes.clients import Clients
-from agentlanes.lanes.drivers import chunks, chunks_sync, reply, reply_sync
-from agentlanes.lanes.lane import DEFAULT_TIMERS, Lane, LaneRole, Timers
+from agentlanes.lanes.drivers import chunks, reply
+from agentlanes.lanes.drivers_sync import chunks_sync, reply_sync
+from agentlanes.lanes.endpoint import Endpoint
+from agentlanes.lanes.lane import Lane, LaneRole
 from agentlanes.lanes.lane_call import LaneCall
+from agentlanes.lanes.policies.deadline import current
 from agentlanes.lanes.request import OPENAI_URL, is_openai, read_tool_choice
+from agentlanes.lanes.route import Route
 from agentlanes.lanes.urls import safe_url
 
 __all__ = ["LaneChatModel"]
@@ -62,9 +67,7 @@ class LaneChatModel(BaseChatModel):
 
     _lane: Lane = PrivateAttr()
     _url: str = PrivateAttr()
-    _key: Secret | None = PrivateAttr()
-    _timers: Timers = PrivateAttr()
-    _clients: Clients = PrivateAttr()
+    _ways: tuple[tuple[Endpoint, ...], ...] = PrivateAttr()
 
     @classmethod
     def from_lane(cls, lane: Lane, role: LaneRole, settings: Settings | None = None) -> Self:
@@ -81,28 +84,10 @@ class LaneChatModel(BaseChatModel):
             ConfigError: `base_url` is no HTTP URL.
         """
         settings = Settings.from_env() if settings is None else settings
-        # The environment's key is for the environment's endpoint, or OpenAI's default one: sent to
-        # any other it would be given away to whoever runs that.
-        ambient = lane.base_url is None
-        key = settings.openai_api_key if ambient else None
-        if isinstance(lane.api_key, Secret):
-            key = lane.api_key
-        url = (settings.openai_base_url if ambient else lane.base_url) or OPENAI_URL
-        if key is None and is_openai(url):
-            raise MissingKey(
-                f"the {role} lane ({lane.model!r}) has no key: set OPENAI_API_KEY (for a lane "
-                "without a base_url of its own), or give Lane(api_key=...), or the base_url of an "
-                "endpoint that asks for none"
-            )
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"base_url {safe_url(url)!r} of the {role} lane is no HTTP URL; it looks like "
-                "http://127.0.0.1:8080/v1"
-            )
-        model = cls(model_name=lane.model, base_url=safe_url(url), role=role)
-        model._lane, model._url, model._key = lane, url, key
-        model._timers = lane.timers or DEFAULT_TIMERS[role]
-        model._clients = Clients(url, key, model._timers, ambient=ambient)
+        ways = _ways(lane, role, settings)
+        first = ways[0][0]
+        model = cls(model_name=lane.model, base_url=first.name, role=role)
+        model._lane, model._url, model._ways = lane, first.url, ways
         return model
 
     @property
@@ -110,9 +95,14 @@ class LaneChatModel(BaseChatModel):
         """The lane this model talks for."""
         return self._lane
 
+    @property
+    def _clients(self) -> Clients:
+        return self._ways[0][0].clients
+
     async def aclose(self) -> None:
         """Close the connections that were opened in the running loop."""
-        await self._clients.aclose()
+        for endpoint in (endpoint for way in self._ways for endpoint in way):
+            await endpoint.clients.aclose()
 
     def bind_tools(
         self,
@@ -143,8 +133,8 @@ class LaneChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._call(messages, stop, kwargs, asyncio.get_running_loop().time())
-        message = await reply(self._clients, call)
+        clock = asyncio.get_running_loop().time
+        message = await reply(self._routes(messages, stop, kwargs, clock))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _astream(
@@ -154,8 +144,8 @@ class LaneChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, asyncio.get_running_loop().time())
-        async with aclosing(chunks(self._clients, call)) as source:
+        clock = asyncio.get_running_loop().time
+        async with aclosing(chunks(self._routes(messages, stop, kwargs, clock))) as source:
             async for chunk in source:
                 yield ChatGenerationChunk(message=chunk)
 
@@ -166,8 +156,7 @@ class LaneChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._call(messages, stop, kwargs, time.monotonic())
-        message = reply_sync(self._clients, call)
+        message = reply_sync(self._routes(messages, stop, kwargs, time.monotonic))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -177,28 +166,39 @@ class LaneChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, time.monotonic())
-        with closing(chunks_sync(self._clients, call)) as source:
+        routes = self._routes(messages, stop, kwargs, time.monotonic)
+        with closing(chunks_sync(routes)) as source:
             for chunk in source:
                 yield ChatGenerationChunk(message=chunk)
 
-    def _call(
+    def _routes(
         self,
         messages: Sequence[BaseMessage],
         stop: Sequence[str] | None,
         options: Mapping[str, Any],
-        now: float,
-    ) -> LaneCall:
-        return LaneCall(
-            self._lane,
-            timers=self._timers,
-            base_url=self._url,
-            key=self._key,
-            messages=messages,
-            stop=stop,
-            options=options,
-            now=now,
-        )
+        clock: Callable[[], float],
+    ) -> Iterator[Route]:
+        """Give the ways a call may take; a fallback's request is written when it is needed."""
+        began = clock()
+
+        def make(endpoint: Endpoint, now: float) -> LaneCall:
+            return LaneCall(
+                endpoint.lane,
+                timers=endpoint.timers,
+                base_url=endpoint.url,
+                key=endpoint.key,
+                messages=messages,
+                stop=stop,
+                options=options,
+                now=began,
+            )
+
+        made = 0
+        limit = current()
+        for endpoints in self._ways:
+            route = Route(endpoints, make, clock=clock, limit=limit, made=made)
+            yield route
+            made = route.made
 
     def get_num_tokens(self, text: str) -> int:
         """Count the tokens of a text, or estimate them where no vocabulary is at hand."""
@@ -231,3 +231,37 @@ class LaneChatModel(BaseChatModel):
         if self._lane.max_tokens is not None:
             params.setdefault("ls_max_tokens", self._lane.max_tokens)
         return params
+
+
+def _ways(lane: Lane, role: LaneRole, settings: Settings) -> tuple[tuple[Endpoint, ...], ...]:
+    """Make the endpoints of a lane, then those of its fallbacks, a tuple a lane."""
+    # The environment's key is for the environment's endpoint, or OpenAI's default one: sent to
+    # any other it would be given away to whoever runs that.
+    ambient = lane.base_url is None
+    key = settings.openai_api_key if ambient else None
+    if isinstance(lane.api_key, Secret):
+        key = lane.api_key
+    url = (settings.openai_base_url if ambient else lane.base_url) or OPENAI_URL
+    if key is None and is_openai(url):
+        raise MissingKey(
+            f"the {role} lane ({lane.model!r}) has no key: set OPENAI_API_KEY (for a lane "
+            "without a base_url of its own), or give Lane(api_key=...), or the base_url of an "
+            "endpoint that asks for none"
+        )
+    for place in (url, *lane.replicas):
+        if not place.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"base_url {safe_url(place)!r} of the {role} lane is no HTTP URL; it looks like "
+                "http://127.0.0.1:8080/v1"
+            )
+    if role != "act":  # a verdict is awaited anyway, and it is not worth two
+        lane = replace(lane, resilience=replace(lane.resilience, hedge=False))
+    timers = lane.timers_as(role)
+    # A replica is sent the key that the lane was given, never the environment's.
+    own = key if not ambient or isinstance(lane.api_key, Secret) else None
+    endpoints = (
+        Endpoint(lane, url, key, timers, ambient=ambient),
+        *(Endpoint(lane, place, own, timers) for place in lane.replicas),
+    )
+    below = (way for fallback in lane.fallbacks for way in _ways(fallback, role, settings))
+    return (endpoints, *below)

@@ -10,9 +10,19 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import convert_to_openai_messages
 
 from agentlanes.lanes import tool_json
+from agentlanes.lanes.abilities import Abilities, abilities_of
 from agentlanes.lanes.lane import Lane
 
-__all__ = ["OPENAI_URL", "build_body", "is_openai", "parameterless", "read_tool_choice"]
+__all__ = [
+    "OPENAI_URL",
+    "abilities_at",
+    "as_json",
+    "build_body",
+    "is_openai",
+    "parameterless",
+    "read_tool_choice",
+    "wire_messages",
+]
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -32,12 +42,13 @@ def build_body(
 
     Args:
         lane: Whose settings to use.
-        base_url: Where the request goes; OpenAI's own has another name for the token cap.
+        base_url: Where the request goes; OpenAI's own address needs no `server="openai"`.
         messages: The conversation.
         stop: Sequences that end the reply.
         options: What was bound to the model or given with the call.
     """
-    cap = "max_completion_tokens" if is_openai(base_url) else "max_tokens"
+    able = abilities_at(lane, base_url)
+    cap = able.cap
     body: dict[str, Any] = {
         "model": lane.model,
         "messages": [],
@@ -47,6 +58,9 @@ def build_body(
         cap: lane.max_tokens,
         "reasoning_effort": lane.reasoning_effort,
         "service_tier": lane.service_tier,
+        "prompt_cache_key": lane.prompt_cache_key,
+        "prompt_cache_options": lane.prompt_cache_options,
+        "priority": lane.priority,
     }
     body.update(lane.extra_body)
     for key, value in options.items():
@@ -54,16 +68,24 @@ def build_body(
             body[cap if key == "max_tokens" else key] = value
     if stop:
         body["stop"] = list(stop)
+    if body.get("prediction") and able.prediction_capped is False:
+        body.pop(cap, None)
     if not body.get("tools"):
         for key in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(key, None)
     if lane.tool_format == "json":
-        _as_json(lane, body, messages)
+        as_json(lane, body, messages)
     else:
-        body["messages"] = _wire(messages)
+        body["messages"] = wire_messages(messages)
     if not body.get("stream"):
         body.pop("stream_options", None)
     return {key: value for key, value in body.items() if value is not None}
+
+
+def abilities_at(lane: Lane, base_url: str) -> Abilities:
+    """Give what is declared of a lane's server, or known because the address is OpenAI's own."""
+    server = lane.server or ("openai" if is_openai(base_url) else None)
+    return abilities_of(server)
 
 
 def is_openai(base_url: str) -> bool:
@@ -98,17 +120,19 @@ def read_tool_choice(choice: object) -> object:
     return choice or None
 
 
-def _as_json(lane: Lane, body: dict[str, Any], messages: Sequence[BaseMessage]) -> None:
+def as_json(lane: Lane, body: dict[str, Any], messages: Sequence[BaseMessage]) -> None:
+    """Give a body its messages in the JSON tool format, in place of tools and tool choice."""
     tools, choice = body.pop("tools", None), body.pop("tool_choice", None)
     body.pop("parallel_tool_calls", None)
     offered = tool_json.offered(tools or (), choice)
     section = tool_json.section(offered, lane.examples) if offered else None
-    body["messages"] = tool_json.render(_wire(messages), section)
+    body["messages"] = tool_json.render(wire_messages(messages), section)
     if offered and lane.structured == "json_schema":
         body.setdefault("response_format", tool_json.response_format(offered))
 
 
-def _wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+def wire_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Write messages as Chat Completions has them."""
     wire = convert_to_openai_messages(list(messages))
     for message in wire:
         if message["role"] == "tool":

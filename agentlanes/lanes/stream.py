@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from langchain_core.messages import ToolCall
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import UsageMetadata
 
 from agentlanes.errors import IncompleteReply, MalformedReply, ReplyBlocked
-from agentlanes.lanes.strict_json import MAX_BYTES, strict_object
+from agentlanes.lanes.call_text import CallText
+from agentlanes.lanes.usage import read_reports, read_usage
 
-__all__ = ["CallDelta", "Delta", "Reply", "ReplyBuilder", "read_usage"]
+__all__ = ["Builder", "CallDelta", "Delta", "Reply", "ReplyBuilder"]
 
 _ENDED_EARLY = frozenset({"length", "max_tokens", "error", "abort", "cancelled"})
 _BLOCKED = frozenset({"content_filter", "refusal", "safety"})
@@ -61,6 +62,8 @@ class Reply:
         service_tier: The tier that really answered.
         usage: Tokens, where reported.
         id: The endpoint's id of the reply.
+        reports: What the server measured itself, by the field it came in.
+        kept: What the endpoint wants to see again with the message in a later request.
     """
 
     content: str
@@ -71,15 +74,37 @@ class Reply:
     service_tier: str | None
     usage: UsageMetadata | None
     id: str | None
+    reports: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] | None = None
 
 
-@dataclass(slots=True)
-class _Call:
-    id: str
-    given_id: object
-    name: str = ""
-    args: list[str] = field(default_factory=list)
-    size: int = 0
+class Builder(Protocol):
+    """What a protocol's reader of replies does: chunks in, deltas out, one complete reply."""
+
+    @property
+    def text(self) -> str:
+        """The content so far."""
+        ...
+
+    def feed(self, chunk: object) -> Delta | None:
+        """Take one chunk of a stream; gives what a reader could see of it.
+
+        Raises:
+            LaneError: It is not what the protocol says, or says that the reply failed.
+        """
+        ...
+
+    def feed_whole(self, body: object) -> Delta | None:
+        """Take the body of a reply that was not streamed; raises what `feed` does."""
+        ...
+
+    def finish(self) -> Reply:
+        """Give the reply, if it is complete and usable.
+
+        Raises:
+            LaneError: It is not.
+        """
+        ...
 
 
 class ReplyBuilder:
@@ -103,9 +128,10 @@ class ReplyBuilder:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, CallText] = {}
         self._facts: dict[str, str] = {}
         self._usage: UsageMetadata | None = None
+        self._reports: dict[str, Any] = {}
         self._finish: str | None = None
         self._chosen = False
 
@@ -171,6 +197,7 @@ class ReplyBuilder:
             service_tier=self._facts.get("service_tier"),
             usage=self._usage,
             id=self._facts.get("id"),
+            reports=self._reports,
         )
 
     def _check_finish(self) -> None:
@@ -189,17 +216,20 @@ class ReplyBuilder:
                 model=self._model,
             )
         if self._finish in _ENDED_EARLY:
-            spent = " and all of it was reasoning" if self._reasoning and not self._content else ""
-            hint = (
-                "raise the lane's max_tokens, or ask for less reasoning"
-                if self._finish in ("length", "max_tokens")
-                else "ask again"
-            )
-            raise IncompleteReply(
-                f"the reply was cut (finish_reason={self._finish}){spent}, so nothing of it was "
-                f"used; {hint}",
-                model=self._model,
-            )
+            self._ended_early()
+
+    def _ended_early(self) -> None:
+        capped = self._finish in ("length", "max_tokens")
+        details = self._usage.get("output_token_details") if self._usage is not None else None
+        thought = any(self._reasoning) or bool(details and details.get("reasoning"))
+        spent = capped and thought and not self.text and not self._calls
+        raise IncompleteReply(
+            f"the reply was cut (finish_reason={self._finish})"
+            f"{' and all of it was reasoning' if spent else ''}, so nothing of it was used; "
+            + ("raise the lane's max_tokens, or ask for less reasoning" if capped else "ask again"),
+            reason="exhausted" if spent else "length" if capped else "cut",
+            model=self._model,
+        )
 
     def _note(self, chunk: Mapping[str, Any]) -> None:
         for key in ("model", "service_tier", "id"):
@@ -207,6 +237,7 @@ class ReplyBuilder:
             if isinstance(value, str) and value:
                 self._facts[key] = value
         self._usage = read_usage(chunk.get("usage")) or self._usage
+        self._reports.update(read_reports(chunk))
 
     def _take(self, choice: Mapping[str, Any], delta: object) -> Delta | None:
         self._chosen = True
@@ -259,14 +290,14 @@ class ReplyBuilder:
         if first:
             taken = {call.id for call in self._calls.values()}
             own = given if isinstance(given, str) and given and given not in taken else None
-            self._calls[index] = _Call(id=own or f"call_{index}", given_id=given)
+            self._calls[index] = CallText(id=own or f"call_{index}", given_id=given)
         call = self._calls[index]
         named = bool(name) and not call.name
         call.name = call.name or name or ""
-        call.args.append(args or "")
-        call.size += len(args or "")
-        if call.size > MAX_BYTES:
-            raise self._malformed(f"the arguments of {call.name!r} are too long")
+        try:
+            call.add(args or "")
+        except ValueError as error:
+            raise self._malformed(str(error)) from None
         if not (first or named or args):
             return None
         return CallDelta(
@@ -285,17 +316,11 @@ class ReplyBuilder:
             return last
         return last + 1
 
-    def _parse(self, call: _Call) -> ToolCall:
-        if not call.name:
-            raise self._malformed("a tool call has no name")
-        text = "".join(call.args)
-        if not text.strip() and call.name in self._no_arguments:
-            text = "{}"
+    def _parse(self, call: CallText) -> ToolCall:
         try:
-            args = strict_object(text)
+            return call.parse(self._no_arguments)
         except ValueError as error:
-            raise self._malformed(f"the arguments of {call.name!r} were refused: {error}") from None
-        return ToolCall(name=call.name, args=args, id=call.id, type="tool_call")
+            raise self._malformed(str(error)) from None
 
     def _malformed(self, what: str) -> MalformedReply:
         return MalformedReply(
@@ -303,35 +328,3 @@ class ReplyBuilder:
             "Completions protocol",
             model=self._model,
         )
-
-
-def read_usage(usage: object) -> UsageMetadata | None:
-    """Read the token counts of a reply; what is not reported stays out.
-
-    Example:
-        >>> read_usage({"prompt_tokens": 5, "completion_tokens": 2})
-        {'input_tokens': 5, 'output_tokens': 2, 'total_tokens': 7}
-    """
-    if not isinstance(usage, Mapping):
-        return None
-    sent, made = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if sent is None and made is None:
-        return None
-    total = _count(usage, "total_tokens")
-    read = UsageMetadata(
-        input_tokens=sent or 0,
-        output_tokens=made or 0,
-        total_tokens=(sent or 0) + (made or 0) if total is None else total,
-    )
-    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
-    if cached is not None:
-        read["input_token_details"] = InputTokenDetails(cache_read=cached)
-    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
-    if reasoning is not None:
-        read["output_token_details"] = OutputTokenDetails(reasoning=reasoning)
-    return read
-
-
-def _count(of: object, key: str) -> int | None:
-    value = of.get(key) if isinstance(of, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

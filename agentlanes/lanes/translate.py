@@ -6,6 +6,7 @@ itself nor where an endpoint echoes it.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentlanes.config import Secret
 from agentlanes.errors import (
+    ContextTooLong,
     DeadlineExceeded,
     EndpointOverloaded,
     EndpointRefused,
@@ -23,18 +25,26 @@ from agentlanes.errors import (
     ToolCallingUnsupported,
 )
 from agentlanes.lanes.defaults import unreachable_hint
-from agentlanes.lanes.retry import AttemptFailed, is_transient, retry_after_s
+from agentlanes.lanes.retry import AttemptFailed, Shows, is_transient, retry_after_s
 
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Asked", "translate"]
+__all__ = ["Asked", "in_reply", "translate"]
 
 _NO_TOOLS = re.compile(
     r"does ?n[o']t support|not support|unsupported|no endpoints found that support"
     r"|requires? --|not enabled|not available",
     re.IGNORECASE,
 )
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|(maximum|available) context|context (length|size"
+    r"|window)|(prompt|input) is too long|too many (input )?tokens|input tokens exceed",
+    re.IGNORECASE,
+)
+_THROTTLED = re.compile(r"rate_limit|too_many_requests", re.IGNORECASE)
+_BROKEN = re.compile(r"server_?error|overloaded|timeout|unavailable|api_error", re.IGNORECASE)
+_TRANSPORTS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "anyio", "ssl"})
 _DETAIL_CHARS = 300
 
 
@@ -70,7 +80,7 @@ class Asked:
 
 
 def translate(error: Exception, asked: Asked, *, begun: bool = False) -> AttemptFailed | None:
-    """Say what an exception of the `openai` SDK means for the call.
+    """Say what an exception of the `openai` SDK or its transport means for the call.
 
     Args:
         error: What was raised.
@@ -85,50 +95,102 @@ def translate(error: Exception, asked: Asked, *, begun: bool = False) -> Attempt
     if isinstance(error, openai.APIStatusError):
         return _status(error, asked)
     if isinstance(error, openai.APIConnectionError):
-        return _connection(error, asked, begun=begun)
+        return _connection(error.__cause__ or error, asked, begun=begun)
     if isinstance(error, openai.APIResponseValidationError):
         return AttemptFailed(_unreadable(asked, error))
     if isinstance(error, openai.APIError):
-        return _in_stream(error, asked)
+        said = {"message": error.message, "code": error.code, "type": error.type}
+        return in_reply(error.body or said, asked)
     if isinstance(error, openai.OpenAIError):
         text = f"{asked.base_url}: {type(error).__name__}: {asked.redact(error)}"
         return AttemptFailed(asked.error(LaneError, text))
-    if isinstance(error, ValueError):  # JSON and UTF-8 decoding, by the SDK's reader
+    if isinstance(error, ValueError):  # JSON, UTF-8, an event that is too long
         return AttemptFailed(_unreadable(asked, error))
+    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _TRANSPORTS:
+        return _connection(error, asked, begun=begun)
     return None
+
+
+def in_reply(body: object, asked: Asked) -> AttemptFailed:
+    """Say what an error object in place of a reply means, or in a stream that began with 200."""
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    known = inner if isinstance(inner, Mapping) else {"message": inner}
+    code = str(known.get("code") or "")
+    status = int(code) if code.isdecimal() and len(code) == 3 else None
+    detail = asked.redact(known.get("message") or "no message")
+    if status == 429 or _THROTTLED.search(f"{code} {known.get('type')}"):
+        shows: Shows = "throttled"
+    elif (status is not None and is_transient(status)) or _BROKEN.search(
+        f"{code} {known.get('type')}"
+    ):
+        shows = "down"
+    else:
+        shows = "answered"
+    if shows == "answered" and _TOO_LONG.search(f"{code} {detail}"):
+        return AttemptFailed(_too_long(asked, status, detail))
+    transient = shows != "answered"
+    text = f"{asked.base_url} sent an error instead of its reply: {detail}; "
+    text += "ask again" if transient else "change the request"
+    kind = EndpointOverloaded if transient else EndpointRefused
+    failed = asked.error(kind, text, status=status)
+    return AttemptFailed(failed, retryable=transient, shows=shows)
+
+
+def _too_long(asked: Asked, status: int | None, detail: str) -> LaneError:
+    return asked.error(
+        ContextTooLong,
+        f"the request is longer than the context of {asked.model!r} at {asked.base_url} "
+        f"({detail}); shorten it, or use a model with a longer one",
+        status=status,
+    )
 
 
 def _unreadable(asked: Asked, error: Exception) -> LaneError:
     return asked.error(
         MalformedReply,
         f"{asked.base_url} sent something that cannot be read ({type(error).__name__}: "
-        f"{asked.redact(error)}); check that it speaks the Chat Completions protocol",
+        f"{asked.redact(error)}); check that it speaks the protocol that the lane is set to",
     )
 
 
-def _connection(error: openai.APIConnectionError, asked: Asked, *, begun: bool) -> AttemptFailed:
-    cause = error.__cause__ or error
+def _connection(cause: BaseException, asked: Asked, *, begun: bool) -> AttemptFailed:
     name = type(cause).__name__
-    if name in ("ReadTimeout", "WriteTimeout"):
-        return AttemptFailed(
-            asked.error(
-                DeadlineExceeded,
-                f"{asked.base_url} was silent for too long; raise the lane's timers if the model "
-                "needs more time",
-            )
-        )
     detail = f"{name}: {asked.redact(cause)}"
+    if _out_of_files(cause):
+        text = (
+            f"no more files may be opened in this process ({detail}), so no connection to "
+            f"{asked.base_url} could be; raise its limit (ulimit -n), or lower limit_max"
+        )
+        failed = asked.error(EndpointUnreachable, text)
+        return AttemptFailed(failed, retryable=True, shows="throttled", sent=False)
+    if name in ("ReadTimeout", "WriteTimeout"):
+        text = (
+            f"{asked.base_url} was silent for too long; raise the lane's timers if the model "
+            "needs more time"
+        )
+        return AttemptFailed(asked.error(DeadlineExceeded, text), shows="slow")
     if begun:
         text = (
             f"{asked.base_url} cut the connection in the middle of its reply ({detail}), so "
             "nothing of it was used; ask again"
         )
-        return AttemptFailed(asked.error(IncompleteReply, text), retryable=True)
+        return AttemptFailed(asked.error(IncompleteReply, text), retryable=True, shows="down")
     text = (
         f"no answer from {asked.base_url} after {_requests(asked)} ({detail}); "
         f"{unreachable_hint(asked.base_url)}"
     )
-    return AttemptFailed(asked.error(EndpointUnreachable, text), retryable=True)
+    return AttemptFailed(asked.error(EndpointUnreachable, text), retryable=True, shows="down")
+
+
+def _out_of_files(error: BaseException | None, depth: int = 8) -> bool:
+    """Say whether a failure comes from this process having too many files open."""
+    if error is None or depth == 0:
+        return False
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return True
+    if isinstance(error, BaseExceptionGroup):
+        return any(_out_of_files(inner, depth - 1) for inner in error.exceptions)
+    return _out_of_files(error.__cause__, depth - 1) or _out_of_files(error.__context__, depth - 1)
 
 
 def _status(error: openai.APIStatusError, asked: Asked) -> AttemptFailed:
@@ -143,6 +205,8 @@ def _status(error: openai.APIStatusError, asked: Asked) -> AttemptFailed:
     no_credit = error.code == "insufficient_quota" or error.type == "insufficient_quota"
     # the endpoint's own word: a fault of its making, not a busy hour
     forbidden = headers.get("x-should-retry", "").lower() == "false"
+    if _TOO_LONG.search(f"{error.code} {detail}") and status in (400, 413, 422):
+        return AttemptFailed(_too_long(asked, status, detail))
     if is_transient(status) and not no_credit and not forbidden:
         text = f"{asked.base_url} answered {status} after {_requests(asked)}: {detail}. "
         text += "Try later, or raise the lane's max_attempts or its quota"
@@ -150,23 +214,12 @@ def _status(error: openai.APIStatusError, asked: Asked) -> AttemptFailed:
             asked.error(EndpointOverloaded, text, status=status),
             retryable=True,
             retry_after_s=retry_after_s(headers),
+            shows="throttled" if status == 429 else "down",
         )
     advice = _advice(error, asked, no_credit=no_credit)
     text = f"{asked.base_url} answered {status}: {detail}. {advice}"
-    return AttemptFailed(asked.error(EndpointRefused, text, status=status))
-
-
-def _in_stream(error: openai.APIError, asked: Asked) -> AttemptFailed:
-    """An error object in the middle of a stream that began with 200."""
-    code = int(error.code) if error.code and error.code.isdecimal() else None
-    said = f"{error.code} {error.type}"
-    transient = (code is not None and is_transient(code)) or bool(
-        re.search(r"server_error|overloaded|rate_limit|timeout|unavailable", said)
-    )
-    text = f"{asked.base_url} sent an error instead of its reply: {asked.redact(_said(error))}; "
-    text += "ask again" if transient else "change the request"
-    kind = EndpointOverloaded if transient else EndpointRefused
-    return AttemptFailed(asked.error(kind, text, status=code), retryable=transient)
+    shows: Shows = "down" if status >= 500 else "answered"
+    return AttemptFailed(asked.error(EndpointRefused, text, status=status), shows=shows)
 
 
 def _said(error: openai.APIError) -> str:
@@ -186,8 +239,6 @@ def _is_about_tools(detail: str) -> bool:
 def _advice(error: openai.APIStatusError, asked: Asked, *, no_credit: bool) -> str:
     if no_credit:
         return "The account's quota is used up; repeating will not help"
-    if error.code == "context_length_exceeded":
-        return "The request is longer than the model's context; shorten it"
     if error.status_code >= 500:
         return "The endpoint says that repeating will not help; look at its own log"
     return {

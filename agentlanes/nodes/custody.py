@@ -45,6 +45,7 @@ class Custody:
         lasting: Checkpoints and ledger outlive the process.
         lease: The lease, once the ledger was used.
         at: Id of the checkpoint that the node at work runs from.
+        began: Loop time at which the invocation began.
     """
 
     thread: str
@@ -54,6 +55,7 @@ class Custody:
     fresh: bool = True
     lease: Lease | None = None
     at: str = ""
+    began: float = 0.0
     _newest: Callable[[], Awaitable[str | None]] = _nothing
     _control: Any = None
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -140,6 +142,7 @@ class Custodies:
                 thread=thread,
                 ledger=ledger,
                 lasting=lasting and not isinstance(ledger, MemoryLedger),
+                began=asyncio.get_running_loop().time(),
                 _newest=partial(_newest_of, saver, {"configurable": _place(config)}),
                 _control=runtime.control,
             )

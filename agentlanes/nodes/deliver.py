@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
+from agentlanes.context.compaction import compact
 from agentlanes.context.prompts import deliver_prompt, fingerprint
 from agentlanes.lanes.call import ask, lane_config
 from agentlanes.nodes.events import answer_event
@@ -38,7 +39,16 @@ def deliver_node(
         else:
             if early is not None:
                 runtime.stream_writer(answer_event("retracted"))
-            reply = await ask(parts.act, messages, lane_config(config, "act", "answer", "final"))
+            reply = await ask(
+                parts.act,
+                messages,
+                lane_config(config, "act", "answer", "final"),
+                shorter=lambda: deliver_prompt(
+                    parts.system_prompt,
+                    compact(state["messages"]) or state["messages"],
+                    state.get("draft_answer"),
+                ),
+            )
             facts = reply.facts("act")
             times = clock.at_ms(reply.started), clock.at_ms(reply.ended)
             after = state["window"].get("after") or ()

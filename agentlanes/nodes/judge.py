@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from agentlanes.context.compaction import compact
 from agentlanes.context.prompts import draft_prompt, judge_prompt, words_prompt
 from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import ask, ask_for, lane_config
@@ -40,16 +41,26 @@ class ModelJudge:
 
     async def judge(self, case: Case, config: RunnableConfig) -> Judgement:
         """Ask for a verdict; a reply that cannot be read is no approval."""
-        messages = judge_prompt(
-            self.system_prompt,
-            case.transcript,
-            self.listing,
-            case.subject,
-            [subject(other) for other in case.together],
-        )
+
+        def prompt(transcript: Sequence[BaseMessage]) -> list[BaseMessage]:
+            return judge_prompt(
+                self.system_prompt,
+                transcript,
+                self.listing,
+                case.subject,
+                [subject(other) for other in case.together],
+            )
+
+        messages = prompt(case.transcript)
         config = lane_config(config, "reason", "verdict")
         try:
-            reply = await ask_for(self.model, messages, VERDICT_SCHEMA, config)
+            reply = await ask_for(
+                self.model,
+                messages,
+                VERDICT_SCHEMA,
+                config,
+                shorter=lambda: prompt(compact(case.transcript) or case.transcript),
+            )
         except MalformedReply as error:
             verdict = VerdictDict(
                 status="unknown",

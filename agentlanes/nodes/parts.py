@@ -114,12 +114,16 @@ class Limits:
         max_window: Calls in a window.
         max_corrections: Rejections in a row before the run ends with `CorrectionLimit`.
         max_steps: Committed calls; the run ends with `StepLimit` at one more.
+        run_timeout_s: Seconds an invocation may take before it ends with `DeadlineExceeded`.
+        step_timeout_s: Seconds a lane call may take, all of its attempts together.
     """
 
     run_ahead: int = 8
     max_window: int = 16
     max_corrections: int = 5
     max_steps: int = 200
+    run_timeout_s: float | None = None
+    step_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from agentlanes.testing.audit import Auditor, EffectAudit, audit_effect, audit_table
     from agentlanes.testing.clock import Deadlock, RealTrafficRefused, VirtualClock
     from agentlanes.testing.endpoint import EndpointServer, RequestLog, Script
-    from agentlanes.testing.faults import Fault, on_requests
+    from agentlanes.testing.faults import Fault, on_requests, parse_fault, random_faults
+    from agentlanes.testing.hostile import HOSTILE_ARGUMENTS
     from agentlanes.testing.latency import Latency, LogNormal
     from agentlanes.testing.reply import Reply
     from agentlanes.testing.scripted import ScriptedCall, ScriptedModel
     from agentlanes.testing.snapshot import Snapshot
 
 __all__ = [
+    "HOSTILE_ARGUMENTS",
     "Auditor",
     "Deadlock",
     "EffectAudit",
@@ -40,6 +42,8 @@ __all__ = [
     "audit_effect",
     "audit_table",
     "on_requests",
+    "parse_fault",
+    "random_faults",
 ]
 
 _HOMES = {
@@ -48,6 +52,7 @@ _HOMES = {
     "EffectAudit": "audit",
     "EndpointServer": "endpoint",
     "Fault": "faults",
+    "HOSTILE_ARGUMENTS": "hostile",
     "Latency": "latency",
     "LogNormal": "latency",
     "RealTrafficRefused": "clock",
@@ -61,6 +66,8 @@ _HOMES = {
     "audit_effect": "audit",
     "audit_table": "audit",
     "on_requests": "faults",
+    "parse_fault": "faults",
+    "random_faults": "faults",
 }
 
 

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from agentlanes.testing.faults import Fault
+from agentlanes.testing.hostile import alter
 from agentlanes.testing.latency import Latency
 from agentlanes.testing.reply import Reply, completion, error_body, stream_chunks
 
 if TYPE_CHECKING:
     from agentlanes.testing.endpoint import RequestLog
 
+__all__ = ["SSE", "drop", "send", "send_error", "send_reply"]
+
+_DAMAGES_BODY = frozenset({"bad_json", "bad_utf8", "split_utf8", "cut", "drip"})
 _NO_LINGER = struct.pack("ii", 1, 0)
-_SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
-_HTML = "<!doctype html><title>Sign in</title><h1>Sign in to the network to go on</h1>"
+SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 
 
 async def send_error(
@@ -41,22 +44,7 @@ async def send_error(
         body = error_body(error, kind=kind, code=code)
     else:
         body = {"error": dict(error)}
-    return await _send(request, log, json.dumps(body), status=status, headers=headers)
-
-
-async def send_fault(
-    request: web.Request, log: RequestLog, fault: Fault
-) -> web.StreamResponse | None:
-    """Send a fault that stands in place of an answer; `None` for one that damages an answer."""
-    if fault.kind == "status":
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        problem = f"made to fail with status {fault.status}"
-        return await send_error(request, log, fault.status, problem, headers=headers)
-    if fault.kind == "reset":
-        return _drop(request, web.Response(), fault)
-    if fault.kind == "html":
-        return await _send(request, log, _HTML, content_type="text/html")
-    return None
+    return await send(request, log, json.dumps(body), status=status, headers=headers)
 
 
 async def send_reply(
@@ -68,31 +56,42 @@ async def send_reply(
         await _pause(log, latency.end_s(0))
         error = reply.error or f"made to fail with status {reply.status}"
         return await send_error(request, log, reply.status, error, headers=reply.headers)
-    if fault is not None and fault.kind == "stall" and not (log.stream and fault.after_chunks):
-        await _stall(fault)
+    if fault is not None:
+        reply = alter(reply, fault)
+        if fault.kind == "stall" and not (log.stream and fault.after_chunks):
+            await _stall(fault)
+        if fault.kind == "short_body":
+            return await _short_body(request, log, reply, fault)
     if log.stream:
         return await _send_stream(request, log, reply, latency)
     await _pause(log, latency.end_s(reply.tokens))
     finish = fault is None or fault.kind != "no_finish"
-    text = json.dumps(completion(reply, log.body, finish=finish), ensure_ascii=False)
-    if fault is not None and fault.kind == "cut":
-        data = text.encode()
-        headers = {**reply.headers, "Content-Length": str(len(data))}
-        part = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
-        await part.prepare(request)
-        log.status = 200
+    data = json.dumps(completion(reply, log.body, finish=finish), ensure_ascii=False).encode()
+    if fault is None or fault.kind not in _DAMAGES_BODY:
+        return await send(request, log, data.decode(), headers=reply.headers)
+    if fault.kind == "bad_json":
+        return await send(request, log, data.decode()[: len(data) // 2], headers=reply.headers)
+    headers = {**reply.headers, "Content-Type": "application/json"}
+    if fault.kind == "bad_utf8":
+        data = _bad_utf8(data)
+    if fault.kind == "cut":
+        headers["Content-Length"] = str(len(data))
+    part = web.StreamResponse(headers=headers)
+    await part.prepare(request)
+    log.status = 200
+    if fault.kind == "cut":
         await part.write(data[: len(data) // 2])
-        return _drop(request, part, fault)
-    if fault is not None and fault.kind == "bad_json":
-        text = text[: len(text) // 2]
-    return await _send(request, log, text, headers=reply.headers)
+        return drop(request, part, fault)
+    await _write(part, data, fault)
+    await part.write_eof()
+    return part
 
 
 async def _send_stream(
     request: web.Request, log: RequestLog, reply: Reply, latency: Latency
 ) -> web.StreamResponse:
     kind = log.fault.kind if log.fault is not None else None
-    response = web.StreamResponse(headers={**_SSE, **reply.headers})
+    response = web.StreamResponse(headers={**SSE, **reply.headers})
     await response.prepare(request)
     log.status = 200
     finish = kind != "no_finish" and reply.error is None
@@ -100,29 +99,58 @@ async def _send_stream(
     # A fault after more events than there are is one before the last.
     fault_at = min(log.fault.after_chunks, len(chunks) - 1) if log.fault is not None else None
     for position, (token, chunk) in enumerate(chunks):
-        data = json.dumps(chunk, ensure_ascii=False)
+        data = f"data: {json.dumps(chunk, ensure_ascii=False)}".encode()
         if log.fault is not None and position == fault_at:
             if kind == "cut":
-                return _drop(request, response, log.fault)
+                return drop(request, response, log.fault)
             if kind == "stall":
                 await _stall(log.fault)
             if kind == "bad_json":
                 data = data[: len(data) // 2]
+            if kind == "bad_utf8":
+                data = _bad_utf8(data)
         tokens = max(reply.tokens, 1)
         due_s = latency.end_s(tokens) if token is None else latency.due_s(token, tokens)
         await _pause(log, due_s)
-        await response.write(f"data: {data}\n\n".encode())
+        await _write(response, data + b"\n\n", log.fault)
     await _pause(log, latency.end_s(reply.tokens))
     if reply.error is not None:
         whole = not isinstance(reply.error, str)
         error = {"error": reply.error} if whole else error_body(str(reply.error), kind="error")
         await response.write(f"data: {json.dumps(error)}\n\n".encode())
-    await response.write(b"data: [DONE]\n\n")
+    if kind != "no_done":
+        await response.write(b"data: [DONE]\n\n")
     await response.write_eof()
     return response
 
 
-async def _send(
+async def _short_body(
+    request: web.Request, log: RequestLog, reply: Reply, fault: Fault
+) -> web.StreamResponse:
+    kind = SSE if log.stream else {"Content-Type": "application/json"}
+    response = web.StreamResponse(headers={**kind, **reply.headers, "Content-Length": "1000"})
+    await response.prepare(request)
+    log.status = 200
+    return drop(request, response, fault)
+
+
+async def _write(response: web.StreamResponse, data: bytes, fault: Fault | None) -> None:
+    if fault is None or fault.kind not in ("drip", "split_utf8"):
+        await response.write(data)
+        return
+    for byte in data:
+        await response.write(bytes([byte]))
+        if fault.kind == "drip":
+            await asyncio.sleep(fault.every_s)
+
+
+def _bad_utf8(data: bytes) -> bytes:
+    """Put bytes that are no UTF-8 where the last text of a JSON object ends."""
+    at = data.rindex(b'"')
+    return data[:at] + b"\xff\xfe" + data[at:]
+
+
+async def send(
     request: web.Request,
     log: RequestLog,
     text: str,
@@ -131,6 +159,7 @@ async def _send(
     content_type: str = "application/json",
     headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
+    """Send a whole body."""
     response = web.Response(text=text, status=status, content_type=content_type, headers=headers)
     # Sent here rather than by the caller, so that the log knows how the sending ended.
     await response.prepare(request)
@@ -139,7 +168,7 @@ async def _send(
     return response
 
 
-def _drop(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+def drop(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
     """End the connection; aiohttp then finds it closed and sends nothing of the response."""
     transport = request.transport
     if transport is not None and fault.close == "rst":

@@ -38,7 +38,8 @@ from agentlanes.testing.reply import Reply, error_body
 try:
     from aiohttp import web
 
-    from agentlanes.testing._answer import send_error, send_fault, send_reply
+    from agentlanes.testing._answer import send_error, send_reply
+    from agentlanes.testing._standin import send_fault
 except ImportError as missing:
     raise MissingExtra("agentlanes.testing.EndpointServer", "testing") from missing
 

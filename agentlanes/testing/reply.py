@@ -27,7 +27,8 @@ class Reply:
         reasoning: Thinking, sent as `reasoning_content` before the text.
         tool_calls: Pairs of name and arguments. A mapping is sent as JSON; a string is sent as it
             is, well-formed or not.
-        finish_reason: `tool_calls` or `stop` unless given.
+        refusal: What the model says instead of an answer.
+        finish_reason: `tool_calls` or `stop` unless given; `"none"` sends none.
         status: HTTP status; anything but 200 sends an error body instead of an answer.
         error: The error's message, or the whole `error` object. With status 200 it is sent as an
             error in the body, or as an error event in a stream.
@@ -46,6 +47,7 @@ class Reply:
     content: str | None = None
     reasoning: str | None = None
     tool_calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    refusal: str | None = None
     finish_reason: str | None = None
     status: int = 200
     error: str | Mapping[str, Any] | None = None
@@ -145,7 +147,11 @@ def completion(reply: Reply, body: Mapping[str, Any], *, finish: bool = True) ->
         body: The request it answers.
         finish: Whether the choice has its finish reason.
     """
-    message: dict[str, Any] = {"role": "assistant", "content": reply.content, "refusal": None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": reply.content,
+        "refusal": reply.refusal,
+    }
     if reply.reasoning is not None:
         message["reasoning_content"] = reply.reasoning
     if reply.tool_calls:
@@ -154,7 +160,7 @@ def completion(reply: Reply, body: Mapping[str, Any], *, finish: bool = True) ->
         "index": 0,
         "message": message,
         "logprobs": None,
-        "finish_reason": reply.finished_by if finish else None,
+        "finish_reason": reply.finished_by if finish and reply.finished_by != "none" else None,
     }
     frame = _frame(reply, body, "chat.completion")
     return {**frame, "choices": [choice], "usage": _usage(reply, body)}
@@ -190,7 +196,12 @@ def stream_chunks(
             yield sent, piece
 
     yield 1, chunk({"role": "assistant", "content": ""})
-    for key, text in (("reasoning_content", reply.reasoning), ("content", reply.content)):
+    texts = {
+        "reasoning_content": reply.reasoning,
+        "content": reply.content,
+        "refusal": reply.refusal,
+    }
+    for key, text in texts.items():
         for token, piece in pieces(text or ""):
             yield token, chunk({key: piece})
     for index, call in enumerate(_tool_calls(reply, body)):
@@ -201,7 +212,7 @@ def stream_chunks(
         for token, piece in pieces(function["arguments"], at_least=3):
             part = {"index": index, "function": {"arguments": piece}}
             yield token, chunk({"tool_calls": [part]})
-    if finish:
+    if finish and reply.finished_by != "none":
         yield None, chunk({}, reply.finished_by)
     if (body.get("stream_options") or {}).get("include_usage"):
         yield None, {**frame, "choices": [], "usage": _usage(reply, body)}

@@ -352,7 +352,7 @@ def plain(body: str, kind: str = "application/json") -> bytes:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (sse('event: error\ndata: {"message": "broken"}'), MalformedReply),
+        (sse('event: error\ndata: {"message": "broken"}'), EndpointRefused),
         (sse('data: {"error": {"message": "boom", "type": "invalid"}}'), EndpointRefused),
         (sse('data: {"error": {"message": "boom", "type": "server_error"}}'), EndpointOverloaded),
         (sse('data: {"choices": null}'), MalformedReply),

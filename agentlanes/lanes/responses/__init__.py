@@ -1,0 +1,1 @@
+"""The Responses API behind the same lane: its requests, its events, replies in the background."""

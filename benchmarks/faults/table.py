@@ -1,0 +1,10 @@
+"""The matrix: every row, in order."""
+
+from __future__ import annotations
+
+from benchmarks.faults import statuses, streams
+from benchmarks.faults.lab import Row
+
+__all__ = ["ROWS"]
+
+ROWS: tuple[Row, ...] = (*statuses.ROWS, *streams.ROWS)
