@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentlanes.lanes.lane import Lane
     from agentlanes.latency.record import StepRecord
     from agentlanes.nodes.parts import Judge, Judgement, Limits, Parts, VerifyPolicy
-    from agentlanes.router import Router, load_router
+    from agentlanes.router import LanePolicy, Router, load_router
     from agentlanes.runtime import run_sync
     from agentlanes.speculation.admission import Admission
     from agentlanes.speculation.effects import Effect, effect
@@ -37,6 +37,7 @@ _HOME = {
     "Judgement": "nodes.parts",
     "Lane": "lanes.lane",
     "LaneChatModel": "lanes.chat_model",
+    "LanePolicy": "router.policy",
     "Ledger": "speculation.ledger",
     "Limits": "nodes.parts",
     "MemoryLedger": "speculation.ledger",
@@ -66,6 +67,7 @@ __all__ = [
     "Judgement",
     "Lane",
     "LaneChatModel",
+    "LanePolicy",
     "Ledger",
     "Limits",
     "MemoryLedger",

@@ -21,7 +21,7 @@ class Secret:
         'sk-123'
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -66,6 +66,8 @@ class Settings:
         reason_model: `AGENTLANES_REASON_MODEL`.
         reason_url: `AGENTLANES_REASON_URL`.
         reason_key: `AGENTLANES_REASON_KEY`.
+        labels: Verdicts are kept as labels for the router to learn from, unless
+            `AGENTLANES_LABELS=0`.
         tiktoken_cache_dir: Where tiktoken keeps its vocabularies: `TIKTOKEN_CACHE_DIR`, else
             `DATA_GYM_CACHE_DIR`, else its folder among the temporary files. `None` when the
             variable is set but empty, which tells tiktoken to keep none.
@@ -85,6 +87,7 @@ class Settings:
     reason_model: str | None = None
     reason_url: str | None = None
     reason_key: Secret | None = None
+    labels: bool = True
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
 
     @classmethod
@@ -112,6 +115,7 @@ class Settings:
             reason_model=env.get("AGENTLANES_REASON_MODEL") or None,
             reason_url=env.get("AGENTLANES_REASON_URL") or None,
             reason_key=_secret(env, "AGENTLANES_REASON_KEY"),
+            labels=_truthy(env.get("AGENTLANES_LABELS") or "1"),
             tiktoken_cache_dir=_tiktoken_cache(env),
         )
 

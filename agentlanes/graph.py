@@ -12,6 +12,7 @@ run ahead waits in `effects` for its approval; `deliver` writes the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,6 +35,7 @@ from agentlanes.nodes import (
     route_node,
     settle_node,
 )
+from agentlanes.nodes.call_check import CallCheck
 from agentlanes.nodes.custody import Custodies
 from agentlanes.nodes.deadlines import in_time
 from agentlanes.nodes.judge import MatchJudge, ModeJudge, ModelJudge
@@ -49,8 +51,10 @@ from agentlanes.nodes.parts import (
     Verify,
     VerifyPolicy,
 )
+from agentlanes.nodes.second import SecondJudge
 from agentlanes.nodes.tooling import RUNS_AHEAD, BoundTool, bind_tools
-from agentlanes.router import Router, load_router
+from agentlanes.router import DraftCheck, Router, load_router
+from agentlanes.router.policy import LanePolicy
 from agentlanes.speculation.admission import Admission
 from agentlanes.speculation.effects import EffectClass
 from agentlanes.speculation.exchange import Exchanges
@@ -135,6 +139,12 @@ def build_parts(
     profile: str | None = None,
     system_prompt: str | None = None,
     records: bool = True,
+    quality: float | None = None,
+    policy: LanePolicy | None = None,
+    check: DraftCheck | None = None,
+    second: Lane | BaseChatModel | None = None,
+    second_budget_s: float = 2.0,
+    labels: bool | None = None,
 ) -> Parts:
     """Build what the nodes are made of.
 
@@ -144,7 +154,9 @@ def build_parts(
         tools: The tools.
         verify: `"approve"`: every call has a verdict; the run equals the one that waits for all
             of them. `"match"`: a call commits only if the reason lane would make the same.
-            `"skip"`: calls that may run ahead go unverified, and are reported so. A
+            `"skip"`: calls that may run ahead go unverified, and are reported so. `"auto"`:
+            `pure` and `read` calls go unverified when their draft passes a check at the given
+            `quality`, and are reported so; the rest is as under `"approve"`. A
             `VerifyPolicy` chooses by tool and by workload profile.
         runs_ahead: Effect classes that may run ahead of their verdicts. Add `"reversible"` for
             tools that declare an `undo`.
@@ -179,12 +191,31 @@ def build_parts(
         system_prompt: Your own instructions, put before the library's.
         records: Whether step records are kept in the state and streamed; see
             `agentlanes.latency.record`.
+        quality: The one knob between speed and certainty, 0 to 1: the share of wrong drafts that
+            is to be caught. It makes `verify` `"auto"`; 1 verifies everything. What it means in
+            measured terms: docs/routing.md.
+        policy: Deadline, budget and thresholds of the choice of lanes; `quality` overrides its.
+        check: The draft check of `"auto"`, with weights of your own; the built-in one by default.
+        second: Another cheap endpoint, asked under `"auto"` about drafts that do not pass: where
+            it makes the same call the reason lane may be left out.
+        second_budget_s: How long it has.
+        labels: Whether verdicts are sent to the stream as labels that the router can learn from;
+            by default unless `AGENTLANES_LABELS=0`.
 
     Raises:
         MissingKey: A lane has no key and no endpoint of its own.
         InvalidTool: A tool cannot be used.
-        ConfigError: An option is out of range.
+        ConfigError: An option is out of range, or `quality` is given with another `verify` than
+            `"approve"` or `"auto"`.
     """
+    policy = _policy(policy, quality)
+    if quality is not None:
+        if verify not in ("approve", "auto"):
+            raise ConfigError(
+                "quality says which drafts are verified, so it needs verify='auto', not "
+                f"{verify!r}; leave one of the two out"
+            )
+        verify = "auto"
     if run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
         raise ConfigError("run_ahead and max_corrections start at 0, max_window and max_steps at 1")
     if any(timeout is not None and not timeout > 0 for timeout in (run_timeout_s, step_timeout_s)):
@@ -194,13 +225,24 @@ def build_parts(
         tools, timeout_s=tool_timeout_s, max_chars=max_result_chars, runs_ahead=runs_ahead
     )
     plain = [tool.tool for tool in bound.values()]
-    policy = VerifyPolicy(default=verify) if isinstance(verify, str) else verify
+    verifying = VerifyPolicy(default=verify) if isinstance(verify, str) else verify
     if judge is None:
         own = reason_model.bind_tools(plain) if plain else reason_model
         listing = [tool.listing() for tool in bound.values()]
         judge = ModeJudge(
             approve=ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt),
             match=MatchJudge(model=own, system_prompt=system_prompt),
+        )
+    checking = CallCheck(bound, check)
+    if second is not None:
+        model = _model(second, "act")
+        judge = SecondJudge(
+            inner=judge,
+            model=model.bind_tools(plain) if plain else model,
+            quality=policy.quality,
+            check=checking,
+            budget_s=second_budget_s,
+            system_prompt=system_prompt,
         )
     return Parts(
         act=act_model,
@@ -222,14 +264,23 @@ def build_parts(
             run_timeout_s=run_timeout_s,
             step_timeout_s=step_timeout_s,
         ),
-        verify=policy,
+        verify=verifying,
         planning=planning,
         checks=tuple(checks),
         checker=checker,
         profile=profile,
         system_prompt=system_prompt,
         records=records,
+        policy=policy,
+        check=checking,
+        second=second is not None,
+        labels=Settings.from_env().labels if labels is None else labels,
     )
+
+
+def _policy(given: LanePolicy | None, quality: float | None) -> LanePolicy:
+    policy = given or LanePolicy()
+    return policy if quality is None else replace(policy, quality=quality)
 
 
 def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutput]:

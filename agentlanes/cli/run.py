@@ -232,7 +232,7 @@ def _take_in(
     elif mode == "custom":
         if isinstance(part, Mapping) and part.get("type") == "agentlanes.step":
             run.streamed.append(part["record"])
-            log.step(part["record"])
+        log.event(part)
         view.event(part)
     elif not place and isinstance(part, Mapping):
         state = dict(part)

@@ -103,9 +103,13 @@ class RunLog:
         self._write("step", record)
 
     def event(self, event: Any) -> None:
-        """Write the step record of a custom stream event; other events are passed over."""
-        if isinstance(event, Mapping) and event.get("type") == "agentlanes.step":
+        """Write the step record or label of a custom stream event; others are passed over."""
+        if not isinstance(event, Mapping):
+            return
+        if event.get("type") == "agentlanes.step":
             self.step(event["record"])
+        elif event.get("type") == "agentlanes.label":
+            self._write("label", event["row"])
 
     def result(
         self,

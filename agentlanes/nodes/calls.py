@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import call_messages
 from agentlanes.errors import MalformedReply
 from agentlanes.nodes.ahead import run_ahead
+from agentlanes.nodes.auto import call_mode
 from agentlanes.nodes.drafting import new_proposal
 from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
@@ -21,7 +22,7 @@ from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import PlanDict, ProposalDict
 
-__all__ = ["Burst", "authorises", "count_calls", "is_fenced"]
+__all__ = ["Burst", "authorises", "calls_since_asked", "count_calls", "is_fenced"]
 
 
 class Burst:
@@ -105,7 +106,15 @@ class Burst:
         tool, args = parts.tools.get(drafted["tool"]), drafted["args"]
         step = plan is not None and conforms(plan, at, drafted["tool"], args, state["results"])
         fenced = tool is not None and is_fenced(parts, tool, args, state["transcript"])
-        mode = parts.mode(tool, context.route["profile"])
+        mode, why = call_mode(
+            parts,
+            context.route,
+            tool,
+            args,
+            fenced=fenced,
+            transcript=state["transcript"],
+            ordinal=calls_since_asked(state["transcript"]) + len(self._made),
+        )
         follows = (
             step
             and plan is not None
@@ -142,7 +151,7 @@ class Burst:
         elif follows and state["riding"] is None:
             exchange.decide(proposal["index"], approve("plan"))
         elif skips and not follows:
-            exchange.decide(proposal["index"], approve("skip"))
+            exchange.decide(proposal["index"], approve("skip", why))
         announce(context, proposal)
         return proposal
 
@@ -239,6 +248,14 @@ def _refuse(parts: Parts, case: Case) -> str | None:
 def count_calls(transcript: Sequence[BaseMessage]) -> int:
     """Count the tool calls a transcript holds."""
     return sum(isinstance(message, ToolMessage) for message in transcript)
+
+
+def calls_since_asked(transcript: Sequence[BaseMessage]) -> int:
+    """Count the tool calls since the user last spoke."""
+    count = 0
+    for message in transcript:
+        count = 0 if isinstance(message, HumanMessage) else count + isinstance(message, ToolMessage)
+    return count
 
 
 def _calls(exchange: Exchange) -> int:

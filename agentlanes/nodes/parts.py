@@ -10,9 +10,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from agentlanes.latency.clock import RunClock, RunClocks
+from agentlanes.nodes.call_check import CallCheck
 from agentlanes.nodes.custody import Custodies, Custody
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.router import Router
+from agentlanes.router.policy import LanePolicy
 from agentlanes.speculation.admission import Admission
 from agentlanes.speculation.exchange import Case, Exchanges, Mode
 from agentlanes.state import AgentState, ProposalDict, VerdictDict
@@ -32,7 +34,9 @@ __all__ = [
     "VerifyPolicy",
 ]
 
-Verify = Mode
+Verify = Literal["approve", "match", "skip", "auto"]
+"""What a call needs before it counts; see `build_parts`."""
+
 Deliver = Literal["verified", "provisional"]
 Planning = Literal["auto", "always", "never"]
 
@@ -151,6 +155,10 @@ class Parts:
         system_prompt: The user's own instructions, put before the library's.
         records: Whether step records are kept and streamed.
         clocks: The clocks of the runs under way.
+        policy: Chooses lanes, and what drafts are held to under `auto`.
+        check: Scores drafts under `auto`.
+        second: Whether a second endpoint is asked about drafts the check is not sure of.
+        labels: Whether verdicts are sent to the stream as labels to learn from.
     """
 
     act: BaseChatModel
@@ -173,6 +181,16 @@ class Parts:
     system_prompt: str | None = None
     records: bool = True
     clocks: RunClocks = field(default_factory=RunClocks)
+    policy: LanePolicy = field(default_factory=LanePolicy)
+    check: CallCheck | None = None
+    second: bool = False
+    labels: bool = False
+
+    @property
+    def auto(self) -> bool:
+        """Whether any call may go unverified by its draft."""
+        given = (self.verify.default, *self.verify.tools.values(), *self.verify.profiles.values())
+        return "auto" in given
 
     @property
     def fences(self) -> bool:
@@ -197,9 +215,14 @@ class Parts:
         known = window.get("clock_ms", 0.0) if window is not None else 0.0
         return self.clocks.of(state["run"]["uid"], invocation=custody, known_ms=known)
 
-    def mode(self, tool: BoundTool | None, profile: str) -> Verify:
-        """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped."""
+    def mode(self, tool: BoundTool | None, profile: str) -> Mode:
+        """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped.
+
+        Under `auto` that is an approval, unless its draft passes (`agentlanes.nodes.auto`).
+        """
         mode = self.verify.of(tool.name if tool is not None else None, profile)
+        if mode == "auto":
+            return "approve"
         if mode != "skip" or tool is None:
             return mode
         return "skip" if tool.runs_ahead and tool.effect.harmless else "approve"

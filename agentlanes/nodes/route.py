@@ -5,32 +5,40 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from agentlanes.context.tokens import estimate_tokens
 from agentlanes.errors import CorrectionLimit, EmptyInput
 from agentlanes.nodes.calls import authorises, is_fenced
 from agentlanes.nodes.custody import Custody, refuse_exit_durability
 from agentlanes.nodes.drafting import fenced_again, issued_args
 from agentlanes.nodes.edges import Edge
-from agentlanes.nodes.parts import Node, Parts, Verify
+from agentlanes.nodes.features import step_features
+from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.settle import settle_fork
 from agentlanes.nodes.undo import take_back
 from agentlanes.plan import approve
-from agentlanes.router import RouteScore, StepFeatures
+from agentlanes.router import RouteScore
+from agentlanes.router.policy import Times, safe_score
+from agentlanes.speculation.exchange import Mode
 from agentlanes.speculation.ledger import effect_key
-from agentlanes.state import AgentState, LaneSet, PlanDict, ProposalDict, Route, RunInfo, Window
+from agentlanes.state import (
+    AgentState,
+    LaneSet,
+    Lock,
+    PlanDict,
+    ProposalDict,
+    Route,
+    RunInfo,
+    Window,
+)
 
 __all__ = ["branches", "route_node"]
-
-REASON_FIRST = frozenset({"formal_verification"})
-"""Profiles whose steps the reason lane works out before the act lane formats them."""
 
 
 @Edge
@@ -62,14 +70,15 @@ def route_node(parts: Parts) -> Node:
         if found is None and custody.fresh:
             found = await _take_up(parts, now, custody)
         custody.fresh = False
-        decision = decide(parts, now, str(human.text))
+        loop_s = asyncio.get_running_loop().time()
+        decision = decide(parts, now, str(human.text), loop_s)
         run, clock = now["run"], parts.clock(now, custody)
         last = state.get("window") if not update else None
         window = Window(
             id=run["windows"],
             # Rejected twice without a commit in between: the next window waits for its verdicts.
             run_ahead=0 if run["corrections"] > 1 else parts.limits.run_ahead,
-            opened_at=asyncio.get_running_loop().time(),
+            opened_at=loop_s,
             clock_ms=clock.now_ms(),
             after=list(last.get("after") or ()) if last else [],
             next="route" if found is None else "effects",
@@ -131,35 +140,66 @@ async def _take_up(parts: Parts, state: AgentState, custody: Custody) -> _Found 
     return _Found(None) if await custody.older(run["uid"]) else None
 
 
-def decide(parts: Parts, state: AgentState, request: str) -> Route:
+def decide(parts: Parts, state: AgentState, request: str, now: float) -> Route:
     """Decide a window's lanes: what is authorised already needs no second lane."""
-    score = parts.router.score(request, _features(parts, state))
-    profile = parts.profile or score.profile
-    lanes, plan, why = _lanes(parts, state, score, profile)
+    score = safe_score(parts.router, request, lambda: step_features(parts, state))
+    if parts.profile is not None:
+        score = replace(score, profile=parts.profile)
+    lock = _locked(parts, state, score, now)
+    lanes, plan, why = _lanes(parts, state, score, lock)
+    pressed = ""
+    if parts.auto:
+        used = sum(s["lane"] == "reason" and s["outcome"] == "committed" for s in state["steps"])
+        reason_s = _times(parts).reason_s
+        pressed = parts.policy.pressed(lock, now=now, reason_s=reason_s, verdicts=used)
+    said = [why, f"locked to {lock['level']}", *([pressed] if pressed else []), score.explain()]
     return Route(
         lanes=lanes,
         plan=plan,
-        profile=profile,
+        profile=lock["profile"],
         score=score.p_reason,
-        reason=f"{why}; {score.explain()}",
+        reason="; ".join(said),
+        lock=lock,
+        quality=0.0 if pressed else None,
     )
 
 
+def _locked(parts: Parts, state: AgentState, score: RouteScore, now: float) -> Lock:
+    """Classify a new user turn; inside one, go on from what the state remembers."""
+    run, last = state["run"], state.get("route")
+    # A checkpoint of an older release remembers nothing.
+    lock: Lock | None = last.get("lock") if last is not None else None
+    if lock is None or lock["turn"] != run["turn"]:
+        times = _times(parts) if parts.auto else None
+        return parts.policy.begin(run["turn"], score, times=times, now=now)
+    return parts.policy.follow(
+        lock, committed=len(state["committed"]), corrections=run["corrections"]
+    )
+
+
+def _times(parts: Parts) -> Times:
+    """Read off how long drafts and verdicts take, where admission has measured it."""
+    if parts.admission is None:
+        return Times()
+    act_s, reason_s = parts.admission.lane_s()
+    return Times(act_s=act_s, reason_s=reason_s)
+
+
 def _lanes(
-    parts: Parts, state: AgentState, score: RouteScore, profile: str
+    parts: Parts, state: AgentState, score: RouteScore, lock: Lock
 ) -> tuple[LaneSet, bool, str]:
     plan, carry = state.get("plan"), state.get("carry")
     if carry:
         return "both", False, "a draft needs a verdict"
     if plan is not None and plan["status"] == "approved":
-        if _covers(parts, state, plan, profile):
+        if _covers(parts, state, plan, lock["profile"]):
             return "act", False, "the approved plan covers the next step"
         return "both", False, "the plan's next step needs a verdict of its own"
-    if parts.mode(None, profile) == "skip":
+    mode = parts.mode(None, lock["profile"])
+    if mode == "skip":
         return "act", False, "verdicts are skipped"
-    if profile in REASON_FIRST and not state.get("brief") and not state["committed"]:
+    if lock["first"] and not state.get("brief") and not state["committed"]:
         return "reason", False, "to be worked out first"
-    mode = parts.mode(None, profile)
     return "both", _plans(parts, state, score, mode), "act runs ahead, reason verifies"
 
 
@@ -176,7 +216,7 @@ def _covers(parts: Parts, state: AgentState, plan: PlanDict, profile: str) -> bo
     return authorises(parts, plan, at, args, fenced=fenced)
 
 
-def _plans(parts: Parts, state: AgentState, score: RouteScore, mode: Verify) -> bool:
+def _plans(parts: Parts, state: AgentState, score: RouteScore, mode: Mode) -> bool:
     """Say whether the window begins with a plan: once a turn, before anything is committed.
 
     A plan costs one verdict where its calls would cost one each, so whatever would wait for
@@ -187,22 +227,6 @@ def _plans(parts: Parts, state: AgentState, score: RouteScore, mode: Verify) -> 
     if state["committed"] or state.get("plan") is not None:
         return False
     return parts.planning == "always" or parts.fences or score.p_reason >= 0.5
-
-
-def _features(parts: Parts, state: AgentState) -> StepFeatures:
-    messages, plan = state["messages"], state.get("plan")
-    recent = [m for m in messages[-6:] if isinstance(m, ToolMessage)]
-    pending = len(plan["steps"]) - plan["done"] if plan and plan["status"] == "approved" else 0
-    return StepFeatures(
-        node="route",
-        new_user_turn=not state["committed"],
-        n_tools=len(parts.tools),
-        pending_plan_steps=pending,
-        context_tokens=sum(estimate_tokens(str(m.text)) for m in messages),
-        irreversible_reachable=parts.fences,
-        recent_tool_errors=sum(message.status == "error" for message in recent),
-        failed_validations=state["run"]["corrections"],
-    )
 
 
 def _request(messages: list[Any]) -> HumanMessage:

@@ -22,6 +22,7 @@ from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.custody import until_saved
 from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event, settled_event
+from agentlanes.nodes.labelling import window_labels
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, settled_window
 from agentlanes.nodes.undo import keep, take_back
@@ -89,7 +90,8 @@ def settle_node(
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
         room = parts.limits.max_steps - len(state["committed"])
-        settled = _read_off(state, proposed, _verdicts(state, proposed), exchange, room)
+        verdicts = _verdicts(state, proposed)
+        settled = _read_off(state, proposed, verdicts, exchange, room)
         _take_over(exchange, settled)
         if parts.effects:
             await custody.check()
@@ -117,6 +119,8 @@ def settle_node(
             carried=_carried(proposed, settled) if carry else None,
         )
         runtime.stream_writer(settled_event(window["id"], settled.fates))
+        for label in window_labels(parts, state, exchange, verdicts, settled.fates):
+            runtime.stream_writer(label)
         if proposed["answer"] is not None and not settled.finished:
             runtime.stream_writer(answer_event("retracted"))
         return {

@@ -244,6 +244,10 @@ class Admission:
         if what == "tool" and tool is not None:
             self._tool(tool, None).time.add(seconds)
 
+    def lane_s(self) -> tuple[float | None, float | None]:
+        """Give the median seconds of a draft and of a verdict; `None` is not measured yet."""
+        return self._act.value, self._reason.value
+
     def table(self) -> list[dict[str, Any]]:
         """Give what is known, a row a tool, in the order of their names.
 

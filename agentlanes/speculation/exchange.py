@@ -21,8 +21,9 @@ from agentlanes.state import ProposalDict, VerdictDict
 
 __all__ = ["Case", "Exchange", "Exchanges", "Mode", "binds", "bound_to", "subject", "verdict_on"]
 
-Mode = Literal["approve", "match", "skip"]
-"""What a proposal needs: the reason lane's approval, the same call of its own, or nothing."""
+Mode = Literal["approve", "match", "skip", "check"]
+"""What a proposal needs: the reason lane's approval, the same call of its own, nothing, or the
+agreement of a second endpoint and else the approval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from agentlanes.plan import canonical
+from agentlanes.speculation.effects import HARMLESS
 from tests.simulation.runs import Outcome, run
 from tests.simulation.schedules import Schedule
 from tests.simulation.worlds import CHANGES
@@ -33,6 +34,7 @@ def check(schedule: Schedule) -> tuple[Outcome, Outcome]:
     for outcome in (serial, ahead):
         approved_before_started(outcome)
         effects_once(outcome)
+        only_reads_unverified(outcome)
         assert not outcome.left, outcome.left
     return serial, ahead
 
@@ -50,6 +52,7 @@ def check_troubled(schedule: Schedule) -> None:
     same_outcome(calm, troubled)
     approved_before_started(troubled)
     effects_once(troubled)
+    only_reads_unverified(troubled)
     assert not troubled.left, troubled.left
 
 
@@ -118,6 +121,21 @@ def approved_before_started(outcome: Outcome) -> None:
     for done in outcome.log:
         if done.what == "start" and done.tool in FENCED:
             assert may_start[done.tool, done.args], f"{done.tool} {done.args} started unasked"
+
+
+def only_reads_unverified(outcome: Outcome) -> None:
+    """What goes without a verdict is a `pure` or `read` call that may run ahead."""
+    proposed = {
+        (event["window"], event["index"]): event
+        for _, event in outcome.stream
+        if event["type"] == "agentlanes.proposal"
+    }
+    for _, event in outcome.stream:
+        if event["type"] == "agentlanes.verdict" and event["by"] == "skip":
+            call = proposed[event["window"], event["index"]]
+            if call["kind"] == "call":
+                assert call["effect"] in HARMLESS, call
+                assert not call["fenced"], call
 
 
 def effects_once(outcome: Outcome) -> None:

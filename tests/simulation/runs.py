@@ -17,6 +17,7 @@ from agentlanes.graph import assemble, build_parts
 from agentlanes.nodes.custody import Custodies
 from agentlanes.nodes.parts import Limits, Parts, VerifyPolicy
 from agentlanes.plan import canonical
+from agentlanes.router import LanePolicy
 from agentlanes.speculation.admission import Admission, AdmissionDecision
 from agentlanes.speculation.exchange import Exchanges
 from agentlanes.speculation.ledger import MemoryLedger
@@ -119,6 +120,7 @@ class Simulation:
                 max_steps=given.max_steps,
             ),
             verify=VerifyPolicy(default=given.verify),
+            policy=LanePolicy(quality=given.quality),
             planning=given.planning,
             admission=admission,
             deliver=given.deliver,

@@ -51,6 +51,7 @@ class Schedule:
     max_steps: int = 200
     planning: Literal["auto", "always", "never"] = "never"
     verify: Any = "approve"
+    quality: float = 0.8
     profile: str | None = None
     deliver: Literal["verified", "provisional"] = "verified"
     reversible: bool = False
@@ -160,7 +161,8 @@ def schedules(draw: st.DrawFn) -> Schedule:
         max_corrections=draw(st.sampled_from((3, 0, 1, 2, 5))),
         max_steps=draw(st.sampled_from((200, 200, 3))),
         planning=draw(st.sampled_from(("never", "auto", "always"))),
-        verify=draw(st.sampled_from(("approve", "approve", "approve", "match", "skip"))),
+        verify=draw(st.sampled_from(("approve", "approve", "approve", "match", "skip", "auto"))),
+        quality=draw(st.sampled_from((0.8, 0.0, 0.3, 1.0))),
         profile=draw(st.sampled_from((None, None, None, "formal_verification"))),
         deliver=draw(st.sampled_from(("verified", "verified", "provisional"))),
         reversible=draw(st.booleans()),

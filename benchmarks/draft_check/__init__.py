@@ -1,0 +1,1 @@
+"""How well a look at the cheap draft says which function calls need the reason lane."""
