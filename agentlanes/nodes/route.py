@@ -65,6 +65,8 @@ def route_node(parts: Parts) -> Node:
             custody.forked = False
             update = update or settle_fork(state)
         now: AgentState = {**state, **update}  # type: ignore[typeddict-item]
+        if "steps" in update:
+            now["steps"] = []  # in the update it is what begins the channel anew
         _check_budgets(parts, now)
         found = _left_over(state) if not update else None
         if found is None and custody.fresh:
