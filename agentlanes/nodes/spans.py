@@ -237,12 +237,12 @@ class _Reader:
         self._sources[index] = source
         # Judged by no lane, there is no other record that could hold the verdict.
         lane_less = [s for s in self._verdicts.get(index, ()) if not self._has_record(s)]
-        if home is not None:
-            home += lane_less
+        home = [] if home is None else home
+        home += lane_less
         if proposal["started_at"] is not None:
-            self._place_tool(proposal, source, home or [])
+            self._place_tool(proposal, source, home)
         elif proposal["fenced"] and proposal["kind"] == "call":
-            self._place_fence(proposal, source, home or [])
+            self._place_fence(proposal, source, home)
 
     def _has_record(self, span: Span) -> bool:
         return any(span is spans[0] for spans in self.made.calls.values())
