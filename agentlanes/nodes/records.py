@@ -64,7 +64,8 @@ def settled_window(
     if not parts.records:
         return Told(answer=early)
     window = state["window"]
-    spans = window_spans(window, proposed, judged, fates, rejected, carried=carried)
+    ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
+    spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
     made = _window_records(state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
@@ -73,7 +74,7 @@ def settled_window(
         if all(fates.get(index) == "discarded" for index in finish):
             made.append(_retracted(state, early["facts"], spans.answer))
     if undone is not None:
-        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing)
+        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing, "discarded")
         closing = [undo["id"]]
         made = _with_span(state, made, undo)
     return Told(made=made, closing=closing, answer=early)

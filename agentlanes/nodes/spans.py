@@ -7,7 +7,7 @@ that ended while it was held back. `settle` waited for whatever both branches we
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,7 @@ def window_spans(
     judged: Judged | None,
     fates: Mapping[int, Outcome],
     rejected: int | None,
+    ordered: Collection[str] = (),
     *,
     carried: int | None = None,
 ) -> WindowSpans:
@@ -123,9 +124,10 @@ def window_spans(
         judged: What the reason branch wrote.
         fates: What became of the proposals.
         rejected: The lowest index that was rejected, where the window ended with it.
+        ordered: Names of the tools that wait for earlier calls, and earlier calls for them.
         carried: Number of the draft whose calls go to the next window.
     """
-    reader = _Reader(window, proposed, judged, fates, rejected, carried)
+    reader = _Reader(window, proposed, judged, fates, rejected, ordered, carried)
     reader.read()
     return reader.made
 
@@ -140,9 +142,11 @@ class _Reader:
         judged: Judged | None,
         fates: Mapping[int, Outcome],
         rejected: int | None,
+        ordered: Collection[str],
         carried: int | None,
     ) -> None:
         self.made = WindowSpans()
+        self._ordered = ordered
         self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._rejected = proposed, fates, rejected
@@ -269,7 +273,7 @@ class _Reader:
                 "wait",
                 proposal["tool"],
                 (ready, start),
-                source + self._held_by(index, ready, start),
+                source + self._held_by(proposal, ready, start),
                 fate,
             )
             home.append(wait)
@@ -286,7 +290,7 @@ class _Reader:
         until = max((s["end_ms"] for s in self._verdicts_up_to(index)), default=since)
         if until <= since:
             return
-        held = self._held_by(index, since, until)
+        held = self._held_by(proposal, since, until)
         spans = home
         if proposal["draft"] is None:
             # A fence that code issued has no record yet; the verdict it waited for has one.
@@ -306,9 +310,14 @@ class _Reader:
     def _verdicts_up_to(self, index: int) -> list[Span]:
         return [s for i, spans in self._verdicts.items() if i <= index for s in spans]
 
-    def _held_by(self, index: int, since: float, until: float) -> list[str]:
+    def _held_by(self, proposal: ProposalDict, since: float, until: float) -> list[str]:
         """Name the verdicts and calls before a proposal that ended while it was held back."""
-        earlier = [tool for i, tool in self._tools.items() if i < index]
+        index, mine = proposal["index"], proposal["tool"] in self._ordered
+        earlier = [
+            tool
+            for i, tool in self._tools.items()
+            if i < index and (mine or tool["name"] in self._ordered)
+        ]
         spans = [*self._verdicts_up_to(index), *earlier]
         return [span["id"] for span in spans if since < span["end_ms"] <= until]
 

@@ -19,7 +19,7 @@ from agentlanes.testing import ScriptedModel, VirtualClock
 from benchmarks.latency_proof.truth import Piece, constructed, misattributed
 from benchmarks.latency_proof.world import Schedule, SlowSaver, Trickle, World
 
-__all__ = ["Finding", "Proof", "generate", "prove", "prove_one"]
+__all__ = ["Finding", "Proof", "generate", "prove", "prove_one", "run_schedule"]
 
 TOOLS = ("look", "look", "look", "walk", "tie", "store")
 
@@ -107,7 +107,7 @@ def prove(runs: int, *, first: int = 0) -> Proof:
 
 def prove_one(schedule: Schedule) -> Finding:
     """Run a schedule and compare it with its truth."""
-    world, steps, start_s, end_s = _run(schedule)
+    world, steps, start_s, end_s = run_schedule(schedule)
     truth = constructed(world.log, start_s, end_s)
     origin = round(start_s * 1e6)
     wall = round(end_s * 1e6) - origin
@@ -137,12 +137,17 @@ def _serial_error(schedule: Schedule, steps: list[Any], wall: int) -> float | No
     """
     if schedule.saver_ms or schedule.early:
         return None
-    _, _, start_s, end_s = _run(replace(schedule, run_ahead=0))
+    _, _, start_s, end_s = run_schedule(replace(schedule, run_ahead=0))
     serial = (end_s - start_s) * 1000
     return abs(counterfactuals(steps, wall_ms=wall / 1000).serial_ms - serial) / serial
 
 
-def _run(schedule: Schedule) -> tuple[World, list[Any], float, float]:
+def run_schedule(schedule: Schedule) -> tuple[World, list[Any], float, float]:
+    """Run a schedule.
+
+    Returns:
+        Its world, its step records, and when it started and ended, in virtual seconds.
+    """
     world, start = World(schedule), _Start()
 
     async def go() -> tuple[list[Any], float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from benchmarks.latency_proof.world import Activity, Kind
@@ -65,7 +66,7 @@ def misattributed(truth: Sequence[Piece], told: Sequence[Piece]) -> int:
     wrong = 0
     one, two = iter(truth), iter(told)
     mine, theirs = next(one, None), next(two, None)
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         while mine is not None and mine.end <= low:
             mine = next(one, None)
         while theirs is not None and theirs.end <= low:

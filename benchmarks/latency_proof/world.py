@@ -130,9 +130,10 @@ class World:
         if prompts.DELIVER_SYSTEM in system:
             return AIMessage("done", response_metadata=told)
         at = sum(isinstance(message, ToolMessage) for message in messages)
-        end = len(self.schedule.calls) if prompts.PLAN_SYSTEM in system else at + self.schedule.batch
-        calls = [self._draft(place, said) for place in range(at, min(end, len(self.schedule.calls)))]
-        if prompts.PLAN_SYSTEM in system:
+        plans, end = prompts.PLAN_SYSTEM in system, len(self.schedule.calls)
+        end = end if plans else min(end, at + self.schedule.batch)
+        calls = [self._draft(place, said) for place in range(at, end)]
+        if plans:
             steps = [{"tool": tool, "args": {"key": key}} for tool, key in calls]
             return AIMessage(json.dumps({"steps": steps}), response_metadata=told)
         made = [{"name": tool, "args": {"key": key}, "id": None} for tool, key in calls]
@@ -199,7 +200,9 @@ class Trickle(ScriptedModel):
 
     world: Any = None
 
-    async def _astream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def _astream(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncIterator[Any]:
         reply = await self.world.act(messages, kwargs)
         digest = _digest(messages, kwargs)
         for index, call in enumerate(reply.tool_calls):
@@ -207,11 +210,11 @@ class Trickle(ScriptedModel):
             piece = tool_call_chunk(
                 name=call["name"], args=json.dumps(call["args"]), id=f"{index}", index=index
             )
-            chunk = AIMessageChunk("", tool_call_chunks=[piece], id=digest)
+            chunk = AIMessageChunk(content="", tool_call_chunks=[piece], id=digest)
             yield ChatGenerationChunk(message=chunk)
         await self.world.work("act", self.world.seconds(f"end {digest}", 5, 100))
         last = AIMessageChunk(
-            reply.content,
+            content=reply.content,
             id=digest,
             response_metadata=reply.response_metadata,
             chunk_position="last",
@@ -227,6 +230,7 @@ class SlowSaver(InMemorySaver):
         self._world = world
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        """Save, after some time."""
         await self._world.work("framework", self._world.schedule.saver_ms / 1000)
         return await super().aput(config, checkpoint, metadata, new_versions)
 
