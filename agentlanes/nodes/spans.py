@@ -97,6 +97,7 @@ class WindowSpans:
         calls: By place among the reason branch's lane calls.
         answer: The answer written ahead of the verdicts, if any.
         closing: Ids of what `settle` waited for.
+        members: The proposals of each draft.
     """
 
     drafts: dict[int, list[Span]] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class WindowSpans:
     calls: dict[int, list[Span]] = field(default_factory=dict)
     answer: Span | None = None
     closing: list[str] = field(default_factory=list)
+    members: dict[int, list[ProposalDict]] = field(default_factory=dict)
 
 
 def window_spans(
@@ -162,6 +164,9 @@ class _Reader:
 
     def read(self) -> None:
         """Read everything."""
+        for proposal in self._proposed["proposals"]:
+            if proposal["draft"] is not None:
+                self.made.members.setdefault(proposal["draft"], []).append(proposal)
         self._read_verdicts()
         placed, made = 0, len(self._proposed["drafts"])
         for proposal in self._proposed["proposals"]:
@@ -217,7 +222,7 @@ class _Reader:
 
     def _place_draft(self, number: int) -> None:
         facts = self._proposed["drafts"][number]
-        mine = [p for p in self._proposed["proposals"] if p["draft"] == number]
+        mine = self.made.members.get(number, [])
         plan = any(p["kind"] == "plan" for p in mine)
         name = facts.get("name") or ("plan" if plan else "draft")
         times = self._ms(facts["started"]), self._ms(facts["ended"])
