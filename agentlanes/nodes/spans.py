@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_INSIDE: tuple[tuple[SpanKind, str], ...] = (("queue", "queue_ms"), ("retry", "retry_ms"))
+
+
 def span_of(
     id: str,
     kind: SpanKind,
@@ -47,8 +50,8 @@ def span_of(
 def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
     """Give a lane call's span, with what its client measured inside it: queueing and retrying."""
     spans, at = [span], span["start_ms"]
-    for kind in ("queue", "retry"):
-        took = record.get(f"{kind}_ms")
+    for kind, length in _INSIDE:
+        took = record.get(length)
         if took:
             ends = min(round(at + took, 3), span["end_ms"])
             inner = span_of(f"{span['id']}.{kind}", kind, span["name"], (at, ends))
@@ -148,7 +151,7 @@ class _Reader:
         carried: int | None,
     ) -> None:
         self.made = WindowSpans()
-        self._ordered = ordered
+        self._ordered, self._origin = ordered, proposed["origin"]
         self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._rejected = proposed, fates, rejected
@@ -159,6 +162,7 @@ class _Reader:
         self._tools: dict[int, Span] = {}
         self._verdicts: dict[int, list[Span]] = {}
         self._waits: list[str] = []
+        self._recorded: set[str] = set()
         self._group: tuple[list[str], list[ProposalDict]] | None = None
         self._home: list[Span] | None = None
 
@@ -184,7 +188,7 @@ class _Reader:
         self.made.closing = self._closing()
 
     def _ms(self, at: float) -> float:
-        return offset_ms(self._proposed["origin"], at)
+        return round((at - self._origin) * 1000, 3)
 
     def _id(self, index: int, what: str) -> str:
         return f"{self._prefix}.p{index}.{what}"
@@ -207,6 +211,7 @@ class _Reader:
             if facts.get("lost"):
                 span["outcome"] = "discarded"
             self.made.calls[place] = call_spans(span, facts["record"])
+            self._recorded.add(span["id"])
         for index, started, ended in judged["judgings"]:
             if index not in self._verdicts:  # no lane was asked, or it gave nothing to count
                 self._verdict(index, (offset_ms(origin, started), offset_ms(origin, ended)))
@@ -245,16 +250,14 @@ class _Reader:
             source, self._group, home = list(self._frontier), None, []
         self._sources[index] = source
         # Judged by no lane, there is no other record that could hold the verdict.
-        lane_less = [s for s in self._verdicts.get(index, ()) if not self._has_record(s)]
+        own = self._verdicts.get(index, ())
+        lane_less = [span for span in own if span["id"] not in self._recorded]
         home = [] if home is None else home
         home += lane_less
         if proposal["started_at"] is not None:
             self._place_tool(proposal, source, home)
         elif proposal["fenced"] and proposal["kind"] == "call":
             self._place_fence(proposal, source, home)
-
-    def _has_record(self, span: Span) -> bool:
-        return any(span is spans[0] for spans in self.made.calls.values())
 
     def _issued_source(self, proposal: ProposalDict) -> list[str]:
         """Give what an issued call waited for: calls issued together wait for the same."""
