@@ -13,10 +13,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench prove docs clean
+.PHONY: help demo test lint type check bench prove latency-proof docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 demo: $(VENV)/.all  ## run a dual-lane agent on local models (first run downloads 1.6 GB)
 	$(BIN)/python examples/00_demo.py $(ARGS)
@@ -38,6 +38,9 @@ bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and se
 
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)
+
+latency-proof: $(VENV)/.dev  ## prove that every attributed millisecond is right (2 minutes)
+	$(BIN)/python -m benchmarks.latency_proof $(ARGS)
 
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py

@@ -35,6 +35,7 @@ unknown.
 
 RunStatus = Literal["done", "failed", "stopped"]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -162,7 +163,7 @@ class RunLog:
             self.close()
 
     def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
-        line = json.dumps({"type": kind, **fields}, ensure_ascii=False, default=str)
+        line = _ENCODER.encode({"type": kind, **fields})
         data = memoryview(f"{line}\n".encode("utf-8", "backslashreplace"))
         while data:  # an unbuffered file may take less than it is given
             data = data[self._file.write(data) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +65,8 @@ def settled_window(
     if not parts.records:
         return Told(answer=early)
     window = state["window"]
-    spans = window_spans(window, proposed, judged, fates, rejected, carried=carried)
+    ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
+    spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
     made = _window_records(state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
@@ -73,7 +75,7 @@ def settled_window(
         if all(fates.get(index) == "discarded" for index in finish):
             made.append(_retracted(state, early["facts"], spans.answer))
     if undone is not None:
-        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing)
+        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing, "discarded")
         closing = [undo["id"]]
         made = _with_span(state, made, undo)
     return Told(made=made, closing=closing, answer=early)
@@ -113,7 +115,7 @@ def _window_records(
     verdicts = judged["calls"] if judged else []
     timed: list[tuple[float, StepRecord, str | None]] = []
     for number, facts in enumerate(proposed["drafts"]):
-        mine = [p for p in proposed["proposals"] if p["draft"] == number]
+        mine = spans.members.get(number, [])
         record = _draft_record(route, window, facts, mine, verdicts, spans.drafts[number])
         timed.append((facts["started"], record, facts.get("model_run")))
     for proposal in proposed["proposals"]:
@@ -262,18 +264,35 @@ def _idle(
     Idle time is charged once, to the earliest proposal whose verdict was out, so that what was
     saved adds up: the sum of the verdicts' durations less the time the window idled.
     """
-    busy = _union(_busy(proposed, fates))
+    taken = _union(_busy(proposed, fates))
     idle: dict[int, float] = {}
-    charged: list[Interval] = []
-    for facts in sorted(verdicts, key=lambda f: (f["index"] is None, f["index"])):
-        if facts["index"] is None:
-            continue
-        free = [(facts["started"], facts["ended"])]
-        for taken in (*busy, *charged):
-            free = [piece for span in free for piece in _minus(span, taken)]
-        idle[facts["index"]] = idle.get(facts["index"], 0.0) + sum(e - s for s, e in free)
-        charged.extend(free)
+    judged = [facts for facts in verdicts if facts["index"] is not None]
+    for facts in sorted(judged, key=lambda f: f["index"]):
+        free = _take(taken, facts["started"], facts["ended"])
+        idle[facts["index"]] = idle.get(facts["index"], 0.0) + free
     return idle
+
+
+def _take(taken: list[Interval], start: float, end: float) -> float:
+    """Take what is free of an interval, and give its length.
+
+    Args:
+        taken: What is taken: disjoint and in order.
+        start: The interval's start.
+        end: Its end.
+    """
+    first = max(0, bisect_left(taken, (start,)) - 1)
+    if first < len(taken) and taken[first][1] < start:
+        first += 1
+    last, at, free = first, start, 0.0
+    while last < len(taken) and taken[last][0] <= end:
+        free += max(0.0, taken[last][0] - at)
+        at = max(at, taken[last][1])
+        last += 1
+    free += max(0.0, end - at)
+    low = min(start, taken[first][0]) if last > first else start
+    taken[first:last] = [(low, max(end, at))]
+    return free
 
 
 def _busy(proposed: Proposed, fates: Fates) -> list[Interval]:
@@ -293,10 +312,3 @@ def _union(spans: Sequence[Interval]) -> list[Interval]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _minus(span: Interval, taken: Interval) -> list[Interval]:
-    (start, end), (low, high) = span, taken
-    if high <= start or low >= end:
-        return [span]
-    return [piece for piece in ((start, low), (high, end)) if piece[1] > piece[0]]
