@@ -15,14 +15,10 @@ ARGS = '{"city": "Zürich"}'
 
 
 class Drafting:
-    """An agent whose act lane calls a tool with arguments that are damaged.
+    """An agent whose act lane drafts calls that must not run."""
 
-    Attributes:
-        fault: What is done to the next run's arguments.
-    """
-
-    def __init__(self, server: EndpointServer, **fields: Any) -> None:
-        self.world = World()
+    def __init__(self, server: EndpointServer, padding: int = 0, **fields: Any) -> None:
+        self.world = World(padding=padding)
         act = lane_at(server.base_url, "act", **fields)
         self.agent = agent_at(act, lane_at(server.base_url, "reason"), self.world)
 
@@ -181,13 +177,13 @@ async def _too_long(checks: Checks) -> None:
                 return Reply(fault=Fault(kind="context_length"))
             done = sum(message["role"] == "tool" for message in body["messages"])
             if "tools" in body and done < 4:
-                return Reply(tool_calls=[("look", {"city": f"{done}" * 1500})])
+                return Reply(tool_calls=[("look", {"city": f"number {done}"})])
             return Reply(content="done")
 
         async with EndpointServer(
             {"act": act, "reason": lambda body: Reply(content=APPROVE)}
         ) as server:
-            said = (await Drafting(server).run()).partition(",")[0]
+            said = (await Drafting(server, padding=1500).run()).partition(",")[0]
         checks.that(said == wanted, f"a context over {most}: {said}, sizes {sizes}")
         checks.that(max(sizes) > most, f"the context never came to {most}: {max(sizes)}")
     checks.saw("a context too long: cut once and answered, or ContextTooLong")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import arguments, statuses, streams
+from benchmarks.faults import arguments, outage, statuses, streams, tail
 from benchmarks.faults.lab import Row
 
 __all__ = ["ROWS"]
 
-ROWS: tuple[Row, ...] = (*statuses.ROWS, *streams.ROWS, *arguments.ROWS)
+_GROUPS = (statuses, streams, arguments, outage, tail)
+
+ROWS: tuple[Row, ...] = tuple(
+    sorted((row for group in _GROUPS for row in group.ROWS), key=lambda row: row.number)
+)

