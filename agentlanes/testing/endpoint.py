@@ -267,9 +267,12 @@ class EndpointServer:
         idle.clear()
         try:
             return await self._answer(request, log)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             log.aborted = not self._closing
             raise
+        except ConnectionError:
+            log.aborted = not self._closing
+            return web.Response()  # to nobody; raising would only have aiohttp log it
         finally:
             log.t_end = time.monotonic()
             self._open.discard(task)
