@@ -65,10 +65,12 @@ class BackgroundResponses:
 
     Attributes:
         asked: What was asked of them, in order: `("get", id)`, `("stream", id)`, `("cancel", id)`.
+        first_asked: Set once anything was.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.first_asked = asyncio.Event()
         self._responses: dict[str, _Response] = {}
         self._made: Counter[str] = Counter()
 
@@ -95,7 +97,7 @@ class BackgroundResponses:
         """Answer `GET /v1/responses/{id}`, streamed from an event on if that is asked for."""
         made = self._responses.get(request.match_info["id"])
         streamed = request.query.get("stream") == "true"
-        self.asked.append(("stream" if streamed else "get", request.match_info["id"]))
+        self._note("stream" if streamed else "get", request)
         if made is None:
             return _unknown(request)
         if not streamed:
@@ -108,7 +110,7 @@ class BackgroundResponses:
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         """Answer `POST /v1/responses/{id}/cancel`."""
         made = self._responses.get(request.match_info["id"])
-        self.asked.append(("cancel", request.match_info["id"]))
+        self._note("cancel", request)
         if made is None:
             return _unknown(request)
         if not made.ended:
@@ -122,6 +124,10 @@ class BackgroundResponses:
             KeyError: There is none of that id.
         """
         return str(self._responses[given].shown()["status"])
+
+    def _note(self, what: str, request: web.Request) -> None:
+        self.asked.append((what, request.match_info["id"]))
+        self.first_asked.set()
 
     async def _stream(
         self, request: web.Request, log: RequestLog, made: _Response, *, after: int

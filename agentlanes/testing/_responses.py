@@ -136,7 +136,7 @@ def _item_events(item: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, 
     elif item["type"] == "reasoning":
         text = item["summary"][0]["text"]
         empty = {"type": "summary_text", "text": ""}
-        place = {"summary_index": 0}
+        place: dict[str, Any] = {"summary_index": 0}
         yield 0, "output_item.added", {"item": {**item, "summary": []}}
         yield 0, "reasoning_summary_part.added", {**place, "part": empty}
         for tokens, piece in _pieces(text):
@@ -148,8 +148,8 @@ def _item_events(item: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, 
         (part,) = item["content"]
         key = "refusal" if part["type"] == "refusal" else "text"
         kind = "refusal" if key == "refusal" else "output_text"
-        place: dict[str, Any] = {"content_index": 0}
-        more = {"logprobs": []} if kind == "output_text" else {}
+        place = {"content_index": 0}
+        more: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
         begun = {**item, "content": [], "status": "in_progress"}
         yield 0, "output_item.added", {"item": begun}
         yield 0, "content_part.added", {**place, "part": {**part, key: ""}}

@@ -44,7 +44,7 @@ async def test_the_sdk_reads_the_same_reply_whole_and_streamed() -> None:
     assert events[-1].type == "response.completed"
     assert said(events[-1].response) == said(whole)
     assert whole.output_text == "I look both up."
-    assert [item.type for item in whole.output][0] == "reasoning"
+    assert whole.output[0].type == "reasoning"
     assert whole.service_tier == "flex"
     streamed = "".join(e.delta for e in events if e.type == "response.output_text.delta")
     assert streamed == "I look both up."
@@ -56,9 +56,9 @@ async def test_every_event_is_what_the_protocol_says() -> None:
     async with (
         EndpointServer(lambda body: FULL) as server,
         client_of(server) as client,
+        client.responses.with_streaming_response.create(**ASK, stream=True) as raw,
     ):
-        async with client.responses.with_streaming_response.create(**ASK, stream=True) as raw:
-            lines = [line async for line in raw.iter_lines()]
+        lines = [line async for line in raw.iter_lines()]
     events = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
     for event in events:
         known.validate_python(event)
@@ -140,8 +140,7 @@ async def test_cancelling_ends_the_response_and_its_streams() -> None:
                 return [event.type async for event in stream]
 
         listening = asyncio.create_task(listen())
-        while not server.background.asked:
-            await asyncio.sleep(0.01)
+        await server.background.first_asked.wait()
         assert (await client.responses.cancel(made.id)).status == "cancelled"
         assert "response.completed" not in await listening
         assert (await client.responses.retrieve(made.id)).status == "cancelled"
