@@ -105,6 +105,8 @@ class ResponseBuilder:
         """Take a whole response: one that was not streamed, or that was asked for by its id."""
         if not isinstance(body, Mapping):
             raise self._malformed("the reply is no JSON object")
+        if isinstance(body.get("error"), Mapping) and "output" not in body:
+            raise failure(body["error"], model=self._model)
         if not isinstance(body.get("output"), list) or not isinstance(body.get("status"), str):
             raise self._malformed("the reply has no output, or no status")
         self._note(body)
