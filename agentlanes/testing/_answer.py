@@ -130,8 +130,7 @@ async def send_stream(
                 data = data[: -len(data) // 4]
             if kind == "bad_utf8":
                 data = _bad_utf8(data)
-        tokens = max(reply.tokens, 1)
-        due_s = latency.end_s(tokens) if token is None else latency.due_s(token, tokens)
+        due_s = _due_s(latency, token, max(reply.tokens, 1))
         await _pause(log, due_s, until)
         if until is not None and until.is_set():
             break
@@ -199,6 +198,12 @@ def drop(request: web.Request, response: web.StreamResponse, fault: Fault) -> we
     elif transport is not None:
         transport.close()
     return response
+
+
+def _due_s(latency: Latency, token: int | None, tokens: int) -> float:
+    if token is None:
+        return latency.end_s(tokens)
+    return latency.due_s(token, tokens) if token else 0.0
 
 
 async def _pause(log: RequestLog, due_s: float, until: asyncio.Event | None = None) -> None:

@@ -97,8 +97,8 @@ def response_events(
         nth: Its place among the responses to equal requests.
 
     Yields:
-        Which token of the reply completes the event, from 1, or `None` for what belongs to the
-        reply's end; and the event.
+        Which token of the reply completes the event, from 1, 0 for what is said at once, or `None`
+        for what belongs to the reply's end; and the event.
     """
     number = 0
 
@@ -108,8 +108,8 @@ def response_events(
         return {"type": f"response.{kind}", "sequence_number": number - 1, **fields}
 
     open_ = response_object(reply, body, finish=False, nth=nth)
-    yield 1, event("created", response=open_)
-    yield 1, event("in_progress", response=open_)
+    yield 0, event("created", response=open_)
+    yield 0, event("in_progress", response=open_)
     sent = 0
     whole = response_object(reply, body, nth=nth)
     for at, item in enumerate(_output(reply, body, cut=False)):
