@@ -132,6 +132,7 @@ def test_a_fake_that_calls_tools() -> None:
         Calling(responses=said),
         FakeListChatModel(responses=[APPROVE]),
         tools=[get_weather],
+        planning="never",  # a plan would take two of the replies
     )
     assert result["answer"] == "21 degrees."
     assert [m.name for m in result["messages"] if m.type == "tool"] == ["get_weather"]
