@@ -112,6 +112,7 @@ class EndpointServer:
         host: The address to listen on.
         port: The port; 0 takes a free one.
         apis: Which APIs it serves.
+        on_end: Hears of each completion request once it has ended, on the server's event loop.
 
     Attributes:
         requests: Every completion request so far, in order of arrival.
@@ -127,10 +128,12 @@ class EndpointServer:
         host: str = "127.0.0.1",
         port: int = 0,
         apis: Sequence[Api] = ("chat", "responses"),
+        on_end: Callable[[RequestLog], None] | None = None,
     ) -> None:
         self.requests: list[RequestLog] = []
         self.background = BackgroundResponses()
         self._apis = tuple(apis)
+        self._on_end = on_end
         self._models: Mapping[str, Script] = (
             models if isinstance(models, Mapping) else {"*": models}
         )
@@ -286,6 +289,8 @@ class EndpointServer:
                 raise
             finally:
                 log.t_end = time.monotonic()
+                if self._on_end is not None:
+                    self._on_end(log)
 
     async def _follow_up(self, request: web.Request) -> web.StreamResponse:
         if self._closing:
