@@ -52,6 +52,11 @@ _COMMANDS = (
         extra="testing",
     ),
     _Command(
+        words=("doctor",),
+        module="agentlanes.cli.doctor",
+        help="check both lanes and what surrounds them, and say what to change",
+    ),
+    _Command(
         words=("bench", "bfcl"),
         module="agentlanes.bench.bfcl",
         help="BFCL's multi-turn tasks, run ahead and serial",
