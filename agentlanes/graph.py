@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -227,7 +229,7 @@ def build_parts(
     plain = [tool.tool for tool in bound.values()]
     verifying = VerifyPolicy(default=verify) if isinstance(verify, str) else verify
     if judge is None:
-        own = reason_model.bind_tools(plain) if plain else reason_model
+        own = _with_tools(reason_model, plain, "reason", needed=verifying.may_be("match"))
         listing = [tool.listing() for tool in bound.values()]
         judge = ModeJudge(
             approve=ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt),
@@ -238,7 +240,7 @@ def build_parts(
         model = _model(second, "act")
         judge = SecondJudge(
             inner=judge,
-            model=model.bind_tools(plain) if plain else model,
+            model=_with_tools(model, plain, "act", needed=True),
             quality=policy.quality,
             check=checking,
             budget_s=second_budget_s,
@@ -246,7 +248,7 @@ def build_parts(
         )
     return Parts(
         act=act_model,
-        drafter=act_model.bind_tools(plain) if plain else act_model,
+        drafter=_with_tools(act_model, plain, "act", needed=True),
         reason=reason_model,
         judge=judge,
         tools=bound,
@@ -281,6 +283,24 @@ def build_parts(
 def _policy(given: LanePolicy | None, quality: float | None) -> LanePolicy:
     policy = given or LanePolicy()
     return policy if quality is None else replace(policy, quality=quality)
+
+
+def _with_tools(
+    model: BaseChatModel, tools: Sequence[BaseTool], role: LaneRole, *, needed: bool
+) -> Runnable[Any, AIMessage]:
+    """Offer the tools to a lane. A model that cannot call any is one where none are needed."""
+    if not tools:
+        return model
+    try:
+        return model.bind_tools(tools)
+    except NotImplementedError:
+        if not needed:
+            return model
+    raise ConfigError(
+        f"{type(model).__name__} in the {role} lane cannot call tools (it has no bind_tools); "
+        + ('use verify="approve", or ' if role == "reason" else "use ")
+        + 'a chat model that can, or Lane(tool_format="json")'
+    )
 
 
 def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutput]:

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from agentlanes.context.compaction import compact
 from agentlanes.context.prompts import deliver_prompt, fingerprint
 from agentlanes.lanes.call import ask, lane_config
+from agentlanes.lanes.prediction import predicting
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
@@ -40,7 +41,7 @@ def deliver_node(
             if early is not None:
                 runtime.stream_writer(answer_event("retracted"))
             reply = await ask(
-                parts.act,
+                predicting(parts.act, state.get("draft_answer")),
                 messages,
                 lane_config(config, "act", "answer", "final"),
                 shorter=lambda: deliver_prompt(

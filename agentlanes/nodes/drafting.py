@@ -18,6 +18,7 @@ from agentlanes.lanes.call import (
     lane_config,
     noting_lost,
 )
+from agentlanes.lanes.prediction import predicting
 from agentlanes.nodes.events import announce, answer_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.window import ActContext, ActState
@@ -166,7 +167,7 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
     messages = deliver_prompt(parts.system_prompt, state["transcript"], text or None)
     asked = lane_config(context.config, "act", "answer", "speculative", "provisional")
     asked = noting_lost(asked, context.drafts)
-    reply = await ask(parts.act, messages, asked)
+    reply = await ask(predicting(parts.act, text), messages, asked)
     context.answer = EarlyAnswer(
         text=str(reply.message.text),
         asked=fingerprint(messages),
