@@ -7,7 +7,7 @@ as the agent's own work. A guard changes that for one client, whoever made it:
 
 - its requests go through an adapter that waits 3 s for a connection and 10 s for an answer, makes
   none while the service is down, and gives up when the process ends;
-- its queue holds `MAX_HELD_BYTES`, what is being sent included;
+- its queue holds `MAX_HELD_BYTES` at most, and less while nothing is taken;
 - before the first request, and whenever one found nobody, `GET /info` says whether the service is
   up. While it is not, tracing is paused (`langsmith.configure(enabled=False)`), and asked for again
   by a thread that the exit does not wait for;
@@ -19,52 +19,62 @@ What is lost is counted, and said in one line when the service is found down and
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
+import math
 import re
+import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import Context
-from queue import Empty, Full, PriorityQueue
-from typing import Any
+from http.client import HTTPConnection
+from queue import Empty
 from urllib.parse import urlsplit
 
 import langsmith.run_trees
 import langsmith.utils
 import requests
 from langsmith import Client
-from requests.adapters import BaseAdapter, HTTPAdapter
 
 from agentlanes.config import Settings
+from agentlanes.latency.bounded import ANSWER_S, CONNECT_S, BoundedAdapter, BoundedQueue
 from agentlanes.redact import mask, redact
 
-__all__ = ["MAX_HELD_BYTES", "Guard", "guard", "note_untraced_step"]
+__all__ = ["MAX_HELD_BYTES", "MAX_HELD_STALLED_BYTES", "Guard", "guard", "note_untraced_step"]
 
-MAX_HELD_BYTES = 16 * 2**20
+MAX_HELD_BYTES = 32 * 2**20
 """What waits to be sent and what is being sent, in bytes; what comes on top of it is dropped."""
 
-_CONNECT_S = 3.0
-_ANSWER_S = 10.0
+MAX_HELD_STALLED_BYTES = 4 * 2**20
+"""The same while nothing was taken for two seconds. In memory it is several times as much."""
+
 _INFO_S = 3.0
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 60.0
 _IDLE_EXIT_S = 3.0  # at the end, how long to wait without anything being sent
+_HANG_UP_S = 10.0  # its three retries take four seconds, then there are none
 _LONGEST_EXIT_S = 30.0
+_STALLED_S = 2.0
 _COUNTED = 100_000  # run ids remembered to count each lost run once
 
-_TRACING = re.compile(r"^(?:GET .*/info|(?:POST|PATCH) .*/runs(?:/multipart|/batch|/[0-9a-f-]{36})?)$")
 _OPERATION = re.compile(rb'name="(?:post|patch)\.([0-9a-f-]{36})"')
 
 _log = logging.getLogger(__name__)
 
 
-def guard(client: Client) -> Guard:
-    """Give a client's guard, made on the first call. Opens no connection."""
+def guard(client: Client, *, late: bool = True) -> Guard:
+    """Give a client's guard, made on the first call. Opens no connection.
+
+    Args:
+        client: The client.
+        late: Whether it may have made requests already.
+    """
     adapter = client.session.get_adapter(client.api_url)
-    if isinstance(adapter, _Adapter):
+    if isinstance(adapter, BoundedAdapter):
         return adapter.guard
-    made = Guard(client)
+    made = Guard(client, late=late)
     _exit.watch(made)
     return made
 
@@ -83,10 +93,12 @@ class Guard:
         untraced_steps: Steps that were not traced since tracing was paused.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, late: bool = True) -> None:
         self.lost_runs = 0
         self.untraced_steps = 0
         self._client = weakref.ref(client)
+        self._late = late
+        self._url = client.api_url
         self._address = redact(client.api_url)
         self._lock = threading.Condition()
         self._lost_ids: set[str] = set()
@@ -95,14 +107,17 @@ class Guard:
         self._closed = False
         self._paused = False
         self._sent = 0
+        self._sent_at = -math.inf
         self._info_lock = threading.Lock()
         self._waiting: set[threading.Event] = set()
         self._queue = client.tracing_queue
         if self._queue is not None:
-            _Queue.take_over(self._queue, self)
+            BoundedQueue.take_over(self._queue, self)
         for scheme in ("http://", "https://"):
             inner = client.session.get_adapter(scheme)
-            client.session.mount(scheme, _Adapter(self, inner))
+            client.session.mount(scheme, BoundedAdapter(self, inner))
+        if late:  # its thread may be waiting for an answer, and so would not ask
+            _start(self._is_up)
 
     @property
     def down(self) -> bool:
@@ -118,6 +133,13 @@ class Guard:
         """Count a step that is not traced because tracing is paused."""
         if self._paused:
             self.untraced_steps += 1
+
+    def admits(self, held: float) -> bool:
+        """Say whether so many bytes may be held."""
+        if self.down or self._closed:
+            return False
+        stalled = time.monotonic() - self._sent_at > _STALLED_S
+        return held <= (MAX_HELD_STALLED_BYTES if stalled else MAX_HELD_BYTES)
 
     def drain(self, deadline: float) -> bool:
         """Wait until nothing is unsent, until a time of `time.monotonic`.
@@ -137,13 +159,16 @@ class Guard:
 
     def end(self) -> None:
         """Send what can still be sent, bounded, then refuse everything. For the process's end."""
+        if self._late and self._up is None:
+            _start(self._hang_up, 0.5)
         last, sent = time.monotonic() + _LONGEST_EXIT_S, self._sent
         while not self.drain(min(last, time.monotonic() + _IDLE_EXIT_S)):
             if self.down or self._sent == sent or time.monotonic() >= last:
                 break
             sent = self._sent
         self.close()
-        self._say("")
+        if self._said != (self.lost_runs, self.untraced_steps):
+            self._say("did not get {runs} runs in all, and {steps} steps were not traced")
 
     def close(self) -> None:
         """Refuse everything from now on, what is being sent included."""
@@ -179,13 +204,14 @@ class Guard:
         if body:
             request.body = mask(body)
         try:
-            response = self._in_time(transmit, _CONNECT_S + _ANSWER_S)
+            response = self._in_time(transmit, CONNECT_S + ANSWER_S)
         except (requests.ConnectionError, requests.Timeout) as error:
             self.lose(*_ids(body))
             if tracing:
                 self._found_down(error)
             raise
         self._sent += 1
+        self._sent_at = time.monotonic()
         return response
 
     def _in_time(
@@ -207,8 +233,8 @@ class Guard:
                 raise requests.ConnectionError("the process is ending; nothing was sent")
             self._waiting.add(done)
         try:
-            threading.Thread(target=run, name="agentlanes-langsmith", daemon=True).start()
-            done.wait(timeout_s)
+            if _start(run):
+                done.wait(timeout_s)
         finally:
             with self._lock:
                 self._waiting.discard(done)
@@ -217,6 +243,17 @@ class Guard:
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
         return outcome[0]
+
+    def _hang_up(self, after_s: float) -> None:
+        """End what was asked for before there was a guard: langsmith waits for it, also at exit."""
+        time.sleep(after_s)
+        to, last = urlsplit(self._url), time.monotonic() + _HANG_UP_S
+        while self._up is not True and time.monotonic() < last:
+            for one in gc.get_objects():
+                if isinstance(one, HTTPConnection) and one.host == to.hostname and one.sock:
+                    with contextlib.suppress(OSError):
+                        one.sock.shutdown(socket.SHUT_RDWR)
+            time.sleep(0.1)
 
     def _is_up(self) -> bool:
         if self._up is None:
@@ -254,11 +291,13 @@ class Guard:
             self._up = False
         self._pause()
         self._empty_queue()
-        self._say(f" ({type(error).__name__}); tracing is paused until it does")
-        with contextlib.suppress(RuntimeError):  # the interpreter is ending
-            threading.Thread(
-                target=self._wait_until_up, name="agentlanes-langsmith-probe", daemon=True
-            ).start()
+        self._say(
+            f"does not answer ({type(error).__name__}), so tracing is paused until it does; "
+            "{runs} runs were dropped so far. The agent is not affected"
+        )
+        if self._late:
+            _start(self._hang_up, 0.0)
+        _start(self._wait_until_up)
 
     def _wait_until_up(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -277,7 +316,7 @@ class Guard:
                 return
             self._up = True
         self._resume()
-        self._say(", and does again")
+        self._say("answers again; {runs} runs were dropped and {steps} steps not traced")
 
     def _pause(self) -> None:
         """Stop new runs from being traced, if it is this client that they would go to."""
@@ -303,91 +342,10 @@ class Guard:
             self.lose(str(item.item.id))
             queue.task_done()
 
-    def _say(self, how: str) -> None:
-        lost = (self.lost_runs, self.untraced_steps)
-        if lost == self._said:
-            return
-        self._said = lost
-        more = f", and {lost[1]} steps were not traced" if lost[1] else ""
-        _log.warning(
-            "LangSmith at %s did not answer%s: %d runs of its traces were dropped%s. The agent is "
-            "not affected; unset LANGSMITH_TRACING to do without",
-            self._address,
-            how,
-            lost[0],
-            more,
-        )
-
-
-class _Adapter(HTTPAdapter):
-    """Sends a guarded client's traces, once each: langsmith and the guard repeat what matters.
-
-    Whatever else the client is used for goes through the adapter that it had.
-    """
-
-    def __init__(self, guard: Guard, inner: BaseAdapter) -> None:
-        super().__init__(pool_maxsize=8, max_retries=0)
-        self.guard = guard
-        self._inner = inner
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        how: dict[str, Any] = {"verify": verify, "cert": cert, "proxies": proxies, "stream": stream}
-        if not _TRACING.search(f"{request.method} {urlsplit(request.url or '').path}"):
-            return self._inner.send(request, timeout=timeout, **how)
-
-        def transmit() -> requests.Response:
-            response = super(_Adapter, self).send(request, timeout=(_CONNECT_S, _ANSWER_S), **how)
-            if not stream:
-                _ = response.content  # within the same time
-            return response
-
-        return self.guard.send(request, transmit)
-
-    def close(self) -> None:
-        super().close()
-        self._inner.close()
-
-
-class _Queue(PriorityQueue[Any]):
-    """A queue of traced operations that is bounded by the size of all that is not done yet."""
-
-    guard: Guard
-    held: float
-
-    @staticmethod
-    def take_over(queue: PriorityQueue[Any], guard: Guard) -> None:
-        """Bound a queue that langsmith's thread has in use already, and so cannot be replaced."""
-        with queue.mutex:
-            queue.__class__ = _Queue
-            assert isinstance(queue, _Queue)
-            queue.guard = guard
-            queue.held = sum(_size(item) for item in queue.queue)
-
-    def put_nowait(self, item: Any) -> None:
-        size = _size(item)
-        with self.mutex:
-            room = not self.guard.down and self.held + size <= MAX_HELD_BYTES
-        if not room:
-            self.guard.lose(str(item.item.id))
-            raise Full
-        super().put_nowait(item)
-
-    def _put(self, item: Any) -> None:
-        self.held += _size(item)
-        super()._put(item)
-
-    def task_done(self) -> None:
-        with self.mutex:  # which item is done is not said, so it counts as one of average size
-            self.held -= self.held / max(1, self.unfinished_tasks)
-        super().task_done()
+    def _say(self, what: str) -> None:
+        self._said = (self.lost_runs, self.untraced_steps)
+        runs, steps = self._said
+        _log.warning("LangSmith at %s %s", self._address, what.format(runs=runs, steps=steps))
 
 
 class _Exit:
@@ -416,9 +374,14 @@ class _Exit:
             made.end()
 
 
-def _size(item: Any) -> int:
-    size: int = item.item.calculate_serialized_size()
-    return size
+def _start(run: Callable[..., object], *args: float) -> bool:
+    """Run something in a thread that the exit does not wait for."""
+    thread = threading.Thread(target=run, args=args, name="agentlanes-langsmith", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter is ending, and takes no more threads
+        return False
+    return True
 
 
 def _ids(body: bytes) -> set[str]:

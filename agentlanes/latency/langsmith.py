@@ -174,7 +174,7 @@ def prepare() -> None:
     except Exception:
         _log.debug("no LangSmith client could be made", exc_info=True)  # langchain-core will say so
         return
-    guard(client)
+    guard(client, late=False)
     langsmith.configure(client=client)
 
 
