@@ -74,7 +74,7 @@ class Settings:
     """
 
     openai_api_key: Secret | None = None
-    openai_base_url: str | None = None
+    openai_base_url: str | None = field(default=None, repr=False)  # it may hold a password
     cache_dir: Path = field(default_factory=lambda: _default_cache())
     runs_dir: Path = Path(".agentlanes/runs")
     offline: bool = False
@@ -82,10 +82,10 @@ class Settings:
     ledger: Secret = field(default_factory=lambda: Secret(_LEDGER))
     hf_token: Secret | None = None
     act_model: str | None = None
-    act_url: str | None = None
+    act_url: str | None = field(default=None, repr=False)
     act_key: Secret | None = None
     reason_model: str | None = None
-    reason_url: str | None = None
+    reason_url: str | None = field(default=None, repr=False)
     reason_key: Secret | None = None
     labels: bool = True
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
