@@ -35,7 +35,7 @@ class Level:
 
 LEVELS = (
     Level(in_flight=1, answer_ms=20, calls=40),
-    Level(in_flight=100, answer_ms=2_000, calls=200),
+    Level(in_flight=100, answer_ms=5_000, calls=200),
     Level(in_flight=2_000, answer_ms=1_000, calls=2_000, at_once=True, rounds=2),
 )
 

@@ -55,8 +55,18 @@ class Endpoint:
         self._answer = answer
         self.url = ""
         self.heads: list[str] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self.tasks.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             sizes = (line.split(":")[1] for line in head.lower().split("\r\n") if "th: " in line)
@@ -81,6 +91,9 @@ async def endpoint(answer: Handler | bytes) -> AsyncIterator[Endpoint]:
         yield here
     finally:
         server.close()
+        if here.tasks:
+            await asyncio.wait(here.tasks)
+        await server.wait_closed()
 
 
 def http(*events: str, kind: str = "text/event-stream", status: str = "200 OK") -> bytes:
