@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench prove latency-proof docs clean
+.PHONY: help demo test lint type check bench bench-client prove latency-proof docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -36,6 +36,9 @@ check: lint type test  ## all of the above
 bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
 	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
 
+bench-client: $(VENV)-bench/.made  ## LaneChatModel beside the SDK, ChatOpenAI and LiteLLM
+	$(VENV)-bench/bin/python -m benchmarks.client $(ARGS)
+
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)
 
@@ -46,7 +49,7 @@ docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py
 
 clean:  ## remove the environment and everything made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
+	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -62,4 +65,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[all]' -c constraints.txt
+	@touch $@
+
+# What is compared with is not among the dependencies, and so has an environment of its own.
+$(VENV)-bench/.made: pyproject.toml constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)-bench
+	$(subst $(BIN)/,$(VENV)-bench/bin/,$(INSTALL)) -e '.[testing]' langchain-openai litellm -c constraints.txt
 	@touch $@

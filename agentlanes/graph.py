@@ -26,6 +26,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agentlanes.config import Settings
 from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane, LaneRole
+from agentlanes.latency.langsmith import prepare
 from agentlanes.nodes import (
     act_node,
     after_settle,
@@ -110,6 +111,7 @@ def build_agent(
         >>> sorted(agent.get_graph().nodes)[:4]
         ['__end__', '__start__', 'act', 'deliver']
     """
+    prepare()
     parts = build_parts(act, reason, tools, **options)
     return assemble(parts).compile(checkpointer=checkpointer, store=store, name=name)
 

@@ -109,9 +109,8 @@ def _traced(settings: Settings) -> Iterator[None]:
     if not settings.langsmith_tracing:
         yield
         return
-    from agentlanes.latency.langsmith import bound_exit, flush
+    from agentlanes.latency.langsmith import flush
 
-    bound_exit()
     try:
         yield
     finally:

@@ -5,7 +5,7 @@
     {"type": "result", "status": "done", "wall_ms": ..., ...}
 
 A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
-lines, and at most one torn one at the end.
+lines, and at most one torn one at the end. Credentials are hidden (`agentlanes.redact`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from agentlanes.errors import ConfigError
 from agentlanes.latency.record import StepRecord, blank_record
+from agentlanes.redact import redact
 
 __all__ = ["SCHEMA_VERSION", "LoggedRun", "RunLog", "RunStatus", "read_run", "read_runs"]
 
@@ -163,7 +164,7 @@ class RunLog:
             self.close()
 
     def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
-        line = _ENCODER.encode({"type": kind, **fields})
+        line = redact(_ENCODER.encode({"type": kind, **fields}))
         data = memoryview(f"{line}\n".encode("utf-8", "backslashreplace"))
         while data:  # an unbuffered file may take less than it is given
             data = data[self._file.write(data) :]
