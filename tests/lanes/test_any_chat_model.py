@@ -90,6 +90,8 @@ def test_a_model_that_reports_nothing_is_a_lane() -> None:
     records = [record for record in result["steps"] if record["lane"] is not None]
     assert {record["node"] for record in records} >= {"act", "reason", "deliver"}
     for record in records:
+        if record["duration_ms"] is None:
+            continue  # it gave no plan: what is known of it is what the error said
         assert unknown(record) == {
             "tier",
             "queue_ms",
