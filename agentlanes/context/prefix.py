@@ -21,7 +21,7 @@ from agentlanes.context.prompts import ASIDE_PREFIXES
 __all__ = ["BREAKS", "Chain", "Shared", "compare", "prompt_chain"]
 
 Chain = list[list[Any]]
-"""A prompt's parts in order, each `[kind, checksum, bytes]`; lists, as a checkpoint gives them back."""
+"""A prompt's parts in order, each `[kind, checksum, bytes]`: lists, as checkpoints return them."""
 
 _ASIDES = ("correction", "conclusion", "plan step", "proposal", "work", "draft")
 _KINDS = {"human": "user", "ai": "assistant"}
