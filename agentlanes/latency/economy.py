@@ -155,7 +155,7 @@ class _Call:
 
 
 def _lane(calls: Sequence[_Call]) -> LaneEconomy:
-    prefixes = [call.record.get("prefix") or {} for call in calls]
+    prefixes = [prefix for call in calls if (prefix := call.record.get("prefix")) is not None]
     tokens = {
         key: _total(call.tokens[key] for call in calls)
         for key in ("input", "cached", "output", "reasoning")
@@ -172,10 +172,10 @@ def _lane(calls: Sequence[_Call]) -> LaneEconomy:
         output_tokens=tokens["output"],
         reasoning_tokens=tokens["reasoning"],
         silent_calls=sum(call.tokens["input"] is None for call in calls),
-        prompt_bytes=sum(each.get("total_bytes", 0) for each in prefixes),
-        shared_bytes=sum(each.get("shared_bytes", 0) for each in prefixes),
-        shared_tokens=_total(each.get("shared_tokens") for each in prefixes),
-        broke=dict(Counter(each["broke"] for each in prefixes if each.get("broke"))),
+        prompt_bytes=sum(each["total_bytes"] for each in prefixes),
+        shared_bytes=sum(each["shared_bytes"] for each in prefixes),
+        shared_tokens=_total(each["shared_tokens"] for each in prefixes),
+        broke=dict(Counter(broke for each in prefixes if (broke := each["broke"]) is not None)),
         kv_peak_bytes=max((b for c in calls if (b := c.peak_bytes()) is not None), default=None),
         kv_byte_s=_total(call.byte_s() for call in calls),
         unknown_models=tuple(sorted(unknown)),

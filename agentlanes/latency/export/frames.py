@@ -1,9 +1,9 @@
-"""Runs as pandas tables: a row a step, and a row a span. Needs `pip install 'agentlanes[pandas]'`."""
+"""Runs as pandas tables: a row a step, a row a span. Needs `pip install 'agentlanes[pandas]'`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from agentlanes.errors import MissingExtra
 from agentlanes.latency.export.replay import wall_ms_of
@@ -56,7 +56,7 @@ def to_frames(runs: Iterable[LoggedRun] | Sequence[StepRecord]) -> Frames:
         0  act         12.5     <NA>
     """
     try:
-        import pandas as pd
+        import pandas as _  # noqa: F401 - imported late, and only here may it be missing
     except ImportError as missing:
         raise MissingExtra("agentlanes.latency.export.frames", "pandas") from missing
     steps: list[dict[str, Any]] = []
@@ -68,7 +68,7 @@ def to_frames(runs: Iterable[LoggedRun] | Sequence[StepRecord]) -> Frames:
             for span in record.get("spans") or ():
                 took = span["end_ms"] - span["start_ms"]
                 spans.append({"run_id": about["run_id"], **of, **span, "duration_ms": took})
-    return Frames(_table(pd, steps, _step_types()), _table(pd, spans, _span_types()))
+    return Frames(_table(steps, _step_types()), _table(spans, _span_types()))
 
 
 def _runs(
@@ -120,9 +120,12 @@ def _type(key: str, kind: Any) -> str:
     return "Float64" if "float" in said else "Int64" if "int" in said else "string"
 
 
-def _table(pd: Any, rows: list[dict[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
     # Built column by column: pandas would make floats with NaN of what is sometimes unknown.
     columns = {
-        key: pd.Series([row.get(key) for row in rows], dtype=kind) for key, kind in types.items()
+        key: pd.Series([row.get(key) for row in rows], dtype=cast("Any", kind))
+        for key, kind in types.items()
     }
     return pd.DataFrame(columns)

@@ -88,7 +88,8 @@ class OpenTelemetry:
         lane = found.get("agentlanes.lane")
         if found.get("gen_ai.operation.name") == "chat":
             one = self._provider
-            found["gen_ai.provider.name"] = one if isinstance(one, str) else one.get(lane, "openai")
+            named = one if isinstance(one, str) else one.get(str(lane), "openai")
+            found["gen_ai.provider.name"] = named
         return {self._rename.get(key, key): value for key, value in found.items()}
 
 

@@ -116,7 +116,7 @@ class RunSpans:
         self._window, self._window_end_ns = None, 0
 
     def _start(self, span: StepSpan, record: StepRecord, home: Span, *, first: bool) -> Span:
-        about = {
+        about: dict[str, Any] = {
             ATTRIBUTES["span"]: span["id"],
             ATTRIBUTES["kind"]: span["kind"],
             ATTRIBUTES["purpose"]: span["name"],
@@ -136,9 +136,10 @@ class RunSpans:
             name, kind = f"{CHAT} {record['model'] or ''}".rstrip(), SpanKind.CLIENT
             about.update(_call(record))
         if first:  # a record's figures are on its first span, once
-            about.update({f"agentlanes.{key}": record.get(key) for key in RECORD_KEYS})
-            prefix = record.get("prefix") or {}
-            about.update({f"agentlanes.prefix.{key}": prefix[key] for key in prefix})
+            flat: Mapping[str, Any] = record
+            about.update({f"agentlanes.{key}": flat.get(key) for key in RECORD_KEYS})
+            prefix: Mapping[str, Any] = record.get("prefix") or {}
+            about.update({f"agentlanes.prefix.{key}": value for key, value in prefix.items()})
         return self._tracer.start_span(
             name,
             context=set_span_in_context(home),
@@ -158,5 +159,5 @@ def _call(record: StepRecord) -> Mapping[str, Any]:
         ATTRIBUTES["model"]: record["model"],
         ATTRIBUTES["tier"]: record["tier"],
         ATTRIBUTES["first_token_s"]: None if first_ms is None else first_ms / 1000,
-        **{ATTRIBUTES[key]: tokens[key] for key in ("input", "output", "reasoning", "cached")},  # type: ignore[literal-required]
+        **{ATTRIBUTES[key]: tokens[key] for key in ("input", "output", "reasoning", "cached")},
     }
