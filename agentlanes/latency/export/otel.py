@@ -75,7 +75,7 @@ class OpenTelemetry:
         self._tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
         meter = metrics.get_meter(_SCOPE, __version__, meter_provider)
         self._provider, self._rename = provider, dict(rename or {})
-        self._metrics = RunMetrics(meter, self._attributes)
+        self._metrics = RunMetrics(meter, self._attributes, self._rename)
 
     def open(self, run: RunStart) -> _Sink:
         """Begin the run's trace."""

@@ -21,18 +21,17 @@ Attributes = Callable[[Mapping[str, Any]], dict[str, Any]]
 class RunMetrics:
     """Records every run of an exporter with the same instruments."""
 
-    def __init__(self, meter: Meter, attributes: Attributes) -> None:
+    def __init__(self, meter: Meter, attributes: Attributes, rename: Mapping[str, str]) -> None:
         self._attributes = attributes
         self._histograms: dict[str, Histogram] = {}
         self._counters: dict[str, Counter] = {}
         for key, metric in METRICS.items():
+            name = rename.get(metric.name, metric.name)
             if metric.kind == "counter":
-                self._counters[key] = meter.create_counter(
-                    metric.name, metric.unit, metric.description
-                )
+                self._counters[key] = meter.create_counter(name, metric.unit, metric.description)
             else:
                 self._histograms[key] = meter.create_histogram(
-                    metric.name,
+                    name,
                     metric.unit,
                     metric.description,
                     explicit_bucket_boundaries_advisory=metric.bounds,
