@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from agentlanes.latency.facts import asked_a_model
+from agentlanes.latency.facts import was_answered
 from agentlanes.latency.record import StepRecord
 from agentlanes.latency.table import format_ms
 from agentlanes.router.profiles import PROFILES, Profile
@@ -48,7 +48,7 @@ class Tally:
 
     def step(self, record: StepRecord) -> None:
         """Take in a step record."""
-        if not asked_a_model(record):
+        if not was_answered(record):
             return
         self.lanes.setdefault(str(record["lane"]), LaneTally()).add(record)
         took, profile = record["duration_ms"], record["profile"]

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agentlanes.context.kv import KvShape, find_shape
-from agentlanes.latency.facts import asked_a_model
+from agentlanes.latency.facts import asked_a_model, was_answered
 from agentlanes.latency.record import StepRecord
 
 __all__ = ["Economy", "LaneEconomy", "SingleLane", "economy"]
@@ -34,11 +34,13 @@ class LaneEconomy:
 
     Attributes:
         calls: Lane calls, discarded ones included: they were made.
+        lost_calls: Those that gave no reply, cancelled or failed. What they were shown and held
+            is in no other figure, since nobody says.
         shown_tokens: Input tokens.
         cached_tokens: Input tokens that the endpoint says it had cached.
         output_tokens: Output tokens, reasoning included.
         reasoning_tokens: Those of them that were reasoning.
-        silent_calls: Calls that report no tokens, and so are in no sum of them.
+        silent_calls: Calls that were answered and report no tokens, and so are in no sum of them.
         prompt_bytes: Bytes of the prompts, tools included.
         shared_bytes: Those of them that were the beginning of the lane's call before.
         shared_tokens: Input tokens that they come to, in proportion to the bytes.
@@ -50,6 +52,7 @@ class LaneEconomy:
     """
 
     calls: int
+    lost_calls: int
     shown_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
@@ -154,7 +157,8 @@ class _Call:
         return _byte_s(self.shape, self.tokens["input"], self.tokens["output"], self.held_s)
 
 
-def _lane(calls: Sequence[_Call]) -> LaneEconomy:
+def _lane(asked: Sequence[_Call]) -> LaneEconomy:
+    calls = [call for call in asked if was_answered(call.record)]
     prefixes = [prefix for call in calls if (prefix := call.record.get("prefix")) is not None]
     tokens = {
         key: _total(call.tokens[key] for call in calls)
@@ -166,7 +170,8 @@ def _lane(calls: Sequence[_Call]) -> LaneEconomy:
         if call.shape is None
     }
     return LaneEconomy(
-        calls=len(calls),
+        calls=len(asked),
+        lost_calls=len(asked) - len(calls),
         shown_tokens=tokens["input"],
         cached_tokens=tokens["cached"],
         output_tokens=tokens["output"],
@@ -186,9 +191,11 @@ def _single(calls: Sequence[_Call]) -> SingleLane:
     counted = [
         call
         for call in calls
-        if call.record["lane"] == "act" and call.record["outcome"] != "discarded"
+        if call.record["lane"] == "act"
+        and call.record["outcome"] != "discarded"
+        and was_answered(call.record)
     ]
-    judges = [call for call in calls if call.record["lane"] == "reason"]
+    judges = [c for c in calls if c.record["lane"] == "reason" and was_answered(c.record)]
     times = [call.held_s for call in judges if call.held_s is not None]
     call_s = sum(times) / len(times) if times else None
     thinking = [t for call in judges if (t := call.tokens["reasoning"]) is not None]

@@ -73,6 +73,15 @@ def test_unknown_is_said_as_unknown() -> None:
     json.dumps(found.to_json())
 
 
+def test_a_call_without_a_reply_is_counted_and_leaves_the_rest_known() -> None:
+    lost = call("reason", None, None, 0.0, model=None, duration_ms=None, outcome="discarded")
+    found = economy([call("act", 100, 0, 1000.0), call("reason", 10, 0, 1000.0), lost], SHAPES)
+    reason = found.lanes["reason"]
+    assert (reason.calls, reason.lost_calls, reason.silent_calls) == (2, 1, 0)
+    assert (reason.unknown_models, found.kv_byte_s) == ((), 200.0)
+    assert found.single_lane.call_s == 1.0
+
+
 def test_what_asked_no_model_is_no_call() -> None:
     issued = call("act", None, None, 10.0, attempts=0)
     effect = blank_record(step=0, window=0, node="effects", outcome="committed")

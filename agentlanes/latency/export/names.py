@@ -53,6 +53,7 @@ RECORD_KEYS = (
     "route_score",
     "route_reason",
     "queue_ms",
+    "retry_ms",
     "first_reasoning_ms",
     "first_content_ms",
     "first_tool_arg_ms",

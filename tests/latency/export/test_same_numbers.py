@@ -53,7 +53,8 @@ ONLY = {
 
 def of_records(records: list[StepRecord]) -> Numbers:
     """The numbers, straight from step records."""
-    calls = [record for record in records if record["lane"] and record["attempts"] != 0]
+    asked = [record for record in records if record["lane"] and record["attempts"] != 0]
+    calls = [record for record in asked if record["duration_ms"] is not None]
     tools = [span for record in records for span in record["spans"] if span["kind"] == "tool"]
 
     def total(key: str) -> float:
@@ -81,7 +82,8 @@ def of_spans(kept: InMemorySpanExporter) -> Numbers:
     """The same numbers from OpenTelemetry spans."""
     spans = [(span, dict(span.attributes or {})) for span in kept.get_finished_spans()]
     firsts = [said for _, said in spans if "agentlanes.step" in said]
-    calls = [said for _, said in spans if said.get("gen_ai.operation.name") == "chat"]
+    asked = [said for _, said in spans if said.get("gen_ai.operation.name") == "chat"]
+    calls = [said for said in asked if "agentlanes.duration_ms" in said]
     tools = [s for s, said in spans if said.get("gen_ai.operation.name") == "execute_tool"]
 
     def total(key: str, among: list[Any]) -> float:
@@ -151,7 +153,8 @@ def scrape(registry: CollectorRegistry) -> str:
 def of_frames(records: list[StepRecord]) -> Numbers:
     """The same numbers from pandas."""
     steps, spans = to_frames(records)
-    calls = steps[steps["lane"].notna() & (steps["attempts"].fillna(1) != 0)]
+    asked = steps[steps["lane"].notna() & (steps["attempts"].fillna(1) != 0)]
+    calls = asked[asked["duration_ms"].notna()]
     tools = spans[spans["kind"] == "tool"]
     numbers = {
         "steps": len(steps),
