@@ -376,7 +376,7 @@ class AgentOutput(TypedDict):
 class AgentState(AgentOutput):
     """Everything the state machine carries from node to node.
 
-    `prompts` is what each lane was shown last, as checksums (`agentlanes.context.prefix`).
+    `prompts` is what each lane was shown last, as hashes (`agentlanes.context.prefix`).
     """
 
     route: Route
@@ -388,4 +388,4 @@ class AgentState(AgentOutput):
     brief: str | None
     draft_answer: str | None
     early_answer: EarlyAnswer | None
-    prompts: dict[str, list[list[Any]]]
+    prompts: dict[str, dict[str, Any]]

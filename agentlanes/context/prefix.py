@@ -3,16 +3,15 @@
 An endpoint keeps the KV cache of what it has read, and reads a prompt anew only from the first byte
 that differs (prefix caching: Kwon et al., PagedAttention, arXiv:2309.06180; Zheng et al., SGLang,
 arXiv:2312.07104). So what a lane is shown should grow at its end and change nowhere else. A prompt
-is noted as a chain of checksums, one a message, which tells two prompts apart and holds no content.
+is noted as a chain of hashes, one a message, which tells two prompts apart and holds no content.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 
@@ -20,11 +19,22 @@ from agentlanes.context.prompts import ASIDE_PREFIXES
 
 __all__ = ["BREAKS", "Chain", "Shared", "compare", "prompt_chain"]
 
-Chain = list[list[Any]]
-"""A prompt's parts in order, each `[kind, checksum, bytes]`: lists, as checkpoints return them."""
-
 _ASIDES = ("correction", "conclusion", "plan step", "proposal", "work", "draft")
 _KINDS = {"human": "user", "ai": "assistant"}
+
+
+class Chain(TypedDict):
+    """What a lane was shown, without saying it.
+
+    Attributes:
+        seed: Hash of a fixed text. Python salts its hashes, in every process in another way, so
+            chains of two processes can be told and are not compared.
+        parts: The parts in order, each `[kind, hash, characters]`: lists, as checkpoints return.
+    """
+
+    seed: int
+    parts: list[list[Any]]
+
 
 BREAKS: Mapping[str, str] = {
     "first": "nothing came before it",
@@ -42,26 +52,25 @@ BREAKS: Mapping[str, str] = {
 
 
 class Shared(TypedDict):
-    """How much of a prompt is byte for byte the beginning of the one before it.
+    """How much of a prompt is, letter for letter, the beginning of the one before it.
 
     Attributes:
-        shared_bytes: Bytes of the leading messages that are the same.
-        total_bytes: Bytes of the whole prompt, tools included.
+        shared_chars: Characters of the leading messages that are the same.
+        total_chars: Characters of the whole prompt, tools included.
         broke: What the first difference is, a key of `BREAKS`; `None` where the prompt only grew
             or was cut off at its end.
     """
 
-    shared_bytes: int
-    total_bytes: int
+    shared_chars: int
+    total_chars: int
     broke: str | None
 
 
 def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> Chain:
     """Note what a lane is shown.
 
-    Checksums are CRC-32 beside the length: enough to tell one's own messages apart, and quick
-    (about a microsecond a message). They are no protection against somebody who looks for two
-    messages of one sum.
+    Costs about a microsecond a message, however long it is: Python keeps the hash of a text
+    with it.
 
     Args:
         messages: The prompt's messages. Their ids do not count, since they are not sent.
@@ -70,36 +79,51 @@ def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> 
     Example:
         >>> from langchain_core.messages import HumanMessage, SystemMessage
         >>> chain = prompt_chain([SystemMessage("Be brief."), HumanMessage("Hello.")])
-        >>> [(kind, size) for kind, _, size in chain]
+        >>> [(kind, size) for kind, _, size in chain["parts"]]
         [('system', 9), ('user', 6)]
     """
-    chain = [list(_tools_part(_Same(tools)))] if tools else []
-    chain += [_part(message) for message in messages]
+    parts = [list(_tools_part(_Same(tools)))] if tools else []
+    for message in messages:  # written out: it is done for every message of every call
+        content, kind = message.content, message.type
+        text = content if isinstance(content, str) else _json(content)
+        said, size = hash(text), len(text)
+        if kind == "ai":
+            for call in cast("AIMessage", message).tool_calls:
+                asked = f"{call['id']}{call['name']}{call['args']}"
+                said, size = hash((said, asked)), size + len(asked)
+        parts.append([_KINDS.get(kind, kind), said, size])
     if messages and messages[-1].type == "human":
-        chain[-1][0] = _aside(messages[-1])
-    return chain
+        parts[-1][0] = _aside(messages[-1])
+    return Chain(seed=hash(_SEED), parts=parts)
 
 
-def compare(before: Chain | None, now: Chain) -> Shared:
+def compare(before: Chain | None, now: Chain) -> Shared | None:
     """Say how much of a prompt is the beginning of the one before it.
 
+    Returns:
+        `None` where that is unknown, since another process noted the one before.
+
     Example:
-        >>> old, new = [["system", 1, 90], ["user", 2, 10]], [["system", 1, 90], ["user", 3, 60]]
+        >>> old: Chain = {"seed": 1, "parts": [["system", 1, 90], ["user", 2, 10]]}
+        >>> new: Chain = {"seed": 1, "parts": [["system", 1, 90], ["user", 3, 60]]}
         >>> compare(old, new)
-        {'shared_bytes': 90, 'total_bytes': 150, 'broke': 'message'}
+        {'shared_chars': 90, 'total_chars': 150, 'broke': 'message'}
     """
-    total = sum(size for _, _, size in now)
+    parts = now["parts"]
+    total = sum([part[2] for part in parts])
     if before is None:
-        return Shared(shared_bytes=0, total_bytes=total, broke="first")
-    at = 0
-    for old, new in zip(before, now, strict=False):
-        if old[1] != new[1] or old[2] != new[2]:
-            break
-        at += 1
-    shared = sum(size for _, _, size in now[:at])
-    ended = at == len(before) or at == len(now)
-    broke = None if ended else _cause(before[at][0], now[at][0])
-    return Shared(shared_bytes=shared, total_bytes=total, broke=broke)
+        return Shared(shared_chars=0, total_chars=total, broke="first")
+    if before["seed"] != now["seed"]:
+        return None
+    last = before["parts"]
+    at = min(len(last), len(parts))
+    ended = last[:at] == parts[:at]
+    if not ended:
+        pairs = zip(last, parts, strict=False)
+        at = next(place for place, (old, new) in enumerate(pairs) if old != new)
+    shared = sum([part[2] for part in parts[:at]])
+    broke = None if ended else _cause(last[at][0], parts[at][0])
+    return Shared(shared_chars=shared, total_chars=total, broke=broke)
 
 
 def _cause(old: str, new: str) -> str:
@@ -108,16 +132,6 @@ def _cause(old: str, new: str) -> str:
             return kind
     # What comes now is the news; what was at the end last time is gone in any case.
     return next((kind for kind in (new, old) if kind in _ASIDES), "message")
-
-
-def _part(message: BaseMessage) -> list[Any]:
-    content = message.content
-    text = content if isinstance(content, str) else _json(content)
-    if isinstance(message, AIMessage) and message.tool_calls:
-        text += "".join([f"{c['id']}{c['name']}{_json(c['args'])}" for c in message.tool_calls])
-    said = text.encode("utf-8", "surrogatepass")
-    kind = _KINDS.get(message.type, message.type)
-    return [kind, zlib.crc32(said, zlib.crc32(kind.encode())), len(said)]
 
 
 def _aside(message: BaseMessage) -> str:
@@ -146,8 +160,9 @@ class _Same:
 
 @functools.lru_cache(maxsize=64)
 def _tools_part(tools: _Same) -> tuple[str, int, int]:
-    said = _json(tools.value).encode("utf-8", "surrogatepass")
-    return "tools", zlib.crc32(said), len(said)
+    said = _json(tools.value)
+    return "tools", hash(said), len(said)
 
 
+_SEED = "agentlanes"
 _json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once: it takes a while

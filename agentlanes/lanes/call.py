@@ -70,7 +70,7 @@ class LaneReply:
 
         Args:
             lane: The lane that was asked.
-            prompt: Note the prompt's checksums too, for `StepRecord.prefix`.
+            prompt: Note the prompt's hashes too, for `StepRecord.prefix`.
         """
         took_ms = round((self.ended - self.started) * 1000, 3)
         times, tokens = lane_times(self.message, took_ms)

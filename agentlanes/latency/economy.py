@@ -41,9 +41,9 @@ class LaneEconomy:
         output_tokens: Output tokens, reasoning included.
         reasoning_tokens: Those of them that were reasoning.
         silent_calls: Calls that were answered and report no tokens, and so are in no sum of them.
-        prompt_bytes: Bytes of the prompts, tools included.
-        shared_bytes: Those of them that were the beginning of the lane's call before.
-        shared_tokens: Input tokens that they come to, in proportion to the bytes.
+        prompt_chars: Characters of the prompts, tools included.
+        shared_chars: Those of them that were the beginning of the lane's call before.
+        shared_tokens: Input tokens that they come to, in proportion to the characters.
         broke: Why a prompt was not all shared or new at its end (`agentlanes.context.prefix`),
             with how often.
         kv_peak_bytes: The most that one call held.
@@ -58,8 +58,8 @@ class LaneEconomy:
     output_tokens: int | None
     reasoning_tokens: int | None
     silent_calls: int
-    prompt_bytes: int
-    shared_bytes: int
+    prompt_chars: int
+    shared_chars: int
     shared_tokens: int | None
     broke: Mapping[str, int]
     kv_peak_bytes: int | None
@@ -177,8 +177,8 @@ def _lane(asked: Sequence[_Call]) -> LaneEconomy:
         output_tokens=tokens["output"],
         reasoning_tokens=tokens["reasoning"],
         silent_calls=sum(call.tokens["input"] is None for call in calls),
-        prompt_bytes=sum(each["total_bytes"] for each in prefixes),
-        shared_bytes=sum(each["shared_bytes"] for each in prefixes),
+        prompt_chars=sum(each["total_chars"] for each in prefixes),
+        shared_chars=sum(each["shared_chars"] for each in prefixes),
         shared_tokens=_total(each["shared_tokens"] for each in prefixes),
         broke=dict(Counter(broke for each in prefixes if (broke := each["broke"]) is not None)),
         kv_peak_bytes=max((b for c in calls if (b := c.peak_bytes()) is not None), default=None),

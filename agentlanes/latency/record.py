@@ -60,17 +60,17 @@ class Prefix(TypedDict):
     before, discarded calls included: they too were made.
 
     Attributes:
-        shared_bytes: Bytes of the messages, from the first, that are the same.
-        total_bytes: Bytes of the whole prompt, tools included.
-        shared_tokens: Input tokens that the shared part comes to, in proportion to the bytes;
+        shared_chars: Characters of the messages, from the first, that are the same.
+        total_chars: Characters of the whole prompt, tools included.
+        shared_tokens: Input tokens that the shared part comes to, in proportion to the characters;
             `None` where the call reports none.
         total_tokens: Input tokens of the call.
         broke: The first difference, a key of `agentlanes.context.prefix.BREAKS`; `None` where the
             prompt only grew.
     """
 
-    shared_bytes: int
-    total_bytes: int
+    shared_chars: int
+    total_chars: int
     shared_tokens: int | None
     total_tokens: int | None
     broke: str | None
@@ -126,7 +126,8 @@ class StepRecord(TypedDict):
         target_met: Whether `duration_ms` kept the profile's target.
         metric_name: What the profile measures besides latency (`agentlanes.router.PROFILES`).
         metric_value: Its value for this step, where it can be known.
-        prefix: How stable the lane call's prompt was; `None` where no lane was asked.
+        prefix: How stable the lane call's prompt was; `None` where no lane was asked,
+            or where another process knows what it was asked before.
         spans: Everything in the step that took time.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from agentlanes.context.prefix import Chain, compare
 from agentlanes.latency.record import Prefix, StepRecord
@@ -12,7 +12,7 @@ from agentlanes.state import AgentState
 __all__ = ["Prompts", "with_prefixes"]
 
 Prompts = dict[str, Chain]
-"""What each lane was shown last, as checksums."""
+"""What each lane was shown last, as hashes."""
 
 
 def with_prefixes(
@@ -27,19 +27,21 @@ def with_prefixes(
     Returns:
         What each lane was shown last, for the state.
     """
-    prompts: Prompts = dict(state.get("prompts") or {})
+    prompts = cast("Prompts", dict(state.get("prompts") or {}))
     for record, facts in made:
         chain, lane = facts.get("prompt"), record["lane"]
         if chain is None or lane is None:
             continue
         said, total = compare(prompts.get(lane), chain), record["tokens"]["input"]
-        share = said["shared_bytes"] / said["total_bytes"] if said["total_bytes"] else 0.0
+        prompts[lane] = chain
+        if said is None:
+            continue
+        share = said["shared_chars"] / said["total_chars"] if said["total_chars"] else 0.0
         record["prefix"] = Prefix(
-            shared_bytes=said["shared_bytes"],
-            total_bytes=said["total_bytes"],
+            shared_chars=said["shared_chars"],
+            total_chars=said["total_chars"],
             shared_tokens=None if total is None else round(total * share),
             total_tokens=total,
             broke=said["broke"],
         )
-        prompts[lane] = chain
     return prompts

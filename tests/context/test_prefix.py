@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -30,9 +33,10 @@ def judge(transcript: list[BaseMessage], key: str) -> list[BaseMessage]:
 def test_a_transcript_that_grows_is_shared_whole() -> None:
     before, now = prompt_chain(draft(FIRST), TOOLS), prompt_chain(draft(SECOND), TOOLS)
     said = compare(before, now)
+    assert said is not None
     assert said["broke"] is None
-    assert said["shared_bytes"] == sum(size for _, _, size in before)
-    assert said["total_bytes"] == sum(size for _, _, size in now) > said["shared_bytes"]
+    assert said["shared_chars"] == sum(size for _, _, size in before["parts"])
+    assert said["total_chars"] == sum(size for _, _, size in now["parts"]) > said["shared_chars"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,7 @@ def test_why_a_prefix_broke(
     before: list[BaseMessage] | None, now: list[BaseMessage], broke: str | None
 ) -> None:
     said = compare(prompt_chain(before) if before else None, prompt_chain(now))
+    assert said is not None
     assert said["broke"] == broke
     assert broke is None or broke in BREAKS
 
@@ -67,8 +72,27 @@ def test_why_a_prefix_broke(
 def test_tools_come_first() -> None:
     other = [*TOOLS, {"name": "store", "description": "Store a value."}]
     said = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK), other))
-    assert (said["broke"], said["shared_bytes"]) == ("tools", 0)
-    assert compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK)))["broke"] == "tools"
+    assert said is not None
+    assert (said["broke"], said["shared_chars"]) == ("tools", 0)
+    without = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK)))
+    assert without is not None
+    assert without["broke"] == "tools"
+
+
+def test_chains_of_two_processes_are_not_compared() -> None:
+    code = (
+        "import json; from langchain_core.messages import HumanMessage;"
+        "from agentlanes.context.prefix import prompt_chain;"
+        "print(json.dumps(prompt_chain([HumanMessage('do it')])))"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, check=True, timeout=60
+    )
+    theirs, ours = json.loads(told.stdout), prompt_chain([HumanMessage("do it")])
+    assert [part[0] for part in theirs["parts"]] == [part[0] for part in ours["parts"]]
+    assert compare(theirs, ours) is None
+    assert compare(ours, ours) is not None
 
 
 def test_a_calls_arguments_count_and_a_messages_id_does_not() -> None:
