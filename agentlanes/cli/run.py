@@ -315,6 +315,8 @@ def _left(run: _Run) -> str:
         lines.append("nothing was committed")
     for row in run.board.in_flight():
         lines.append(f"{row.text} had started: look whether it took effect")
+    if run.steps and run.file is not None:
+        lines.append(report_line(run.file))
     return "\n".join(lines)
 
 

@@ -96,7 +96,9 @@ class _Watch(BaseCallbackHandler):
             asks = self._runs[run_id].asks
             self._end(run_id, "stopped" if asks else "done", outputs=given)
         elif run is not None and run_id in run.steps_before:
-            made = (given.get("steps") or [])[run.steps_before.pop(run_id) :]
+            before, wrote = run.steps_before.pop(run_id), given.get("steps")
+            # A node writes its new records, or all of them where the state does not add them up.
+            made = [r for r in wrote if r["step"] >= before] if isinstance(wrote, list) else []
             for sink in run.sinks if made else ():
                 _safely(sink.steps, made)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,24 @@ def test_the_agent_stays_a_graph() -> None:
     watched = observe(plain, Kept())
     assert type(watched) is type(plain)
     assert watched.get_graph().draw_mermaid() == plain.get_graph().draw_mermaid()
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "extra"),
+    [("opentelemetry", "otel", "otel"), ("pandas", "frames", "pandas")],
+)
+def test_a_missing_package_is_named_with_its_extra(package: str, module: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        f"from agentlanes.errors import MissingExtra\n"
+        f"import agentlanes.latency.export as export\n"
+        f"try:\n"
+        f"    from agentlanes.latency.export import {module}\n"
+        f"    {module}.to_frames([])\n"
+        f"except MissingExtra as error:\n"
+        f"    print(error)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"pip install 'agentlanes[{extra}]'" in told.stdout
