@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import Any
 
@@ -10,6 +11,7 @@ from agentlanes.cli.board import Board
 from agentlanes.cli.live import TableView
 from agentlanes.cli.tally import Tally
 from agentlanes.latency.record import blank_record
+from agentlanes.testing import ScriptedModel
 from tests.oracle import Oracle, World
 
 TRUTH = [("look", {"key": "a"}), ("store", {"key": "x", "value": "1"})]
@@ -52,7 +54,13 @@ def drawn(view: TableView, console: Console) -> str:
 
 
 async def test_the_view_says_what_a_call_waits_for() -> None:
-    oracle = Oracle(TRUTH, reason_s=0.03)
+    oracle, seen = Oracle(TRUTH), asyncio.Event()
+
+    async def reason(messages: Any, kwargs: Any) -> Any:
+        await seen.wait()  # no verdict before both calls are on the board
+        return oracle._reason(messages, kwargs)
+
+    oracle.reason = ScriptedModel(script=reason, model_name="reason")
     agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
     board = Board()
     console = Console(file=io.StringIO(), width=110, height=30, force_terminal=False)
@@ -65,6 +73,8 @@ async def test_the_view_says_what_a_call_waits_for() -> None:
         else:
             view.event(part)
         shown.append(drawn(view, console))
+        if len(board.rows) > 1:
+            seen.set()
     frames = "\n".join(shown)
     assert "waits for 0.0 +1" in frames
     assert "about to run" in frames

@@ -97,7 +97,7 @@ async def test_a_run_on_known_models_has_all_its_figures() -> None:
     assert act.unknown_models == reason.unknown_models == ()
     inputs = [r["tokens"]["input"] or 0 for r in result["steps"] if r["lane"] == "act"]
     outputs = {r["tokens"]["output"] for r in result["steps"] if r["lane"] == "act"}
-    assert outputs == {7}
+    assert outputs - {None} == {7}  # a draft that was called off has none
     assert act.shown_tokens == sum(inputs)
     assert act.kv_peak_bytes == KNOWN_SHAPES["qwen2.5-0.5b"].bytes_of(max(inputs) + 7)
     assert found.single_lane.kv_byte_s is not None
