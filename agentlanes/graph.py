@@ -234,8 +234,10 @@ def build_parts(
         own = _with_tools(reason_model, plain, "reason", needed=verifying.may_be("match"))
         listing = [tool.listing() for tool in bound.values()]
         judge = ModeJudge(
-            approve=ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt),
-            match=MatchJudge(model=own, system_prompt=system_prompt),
+            approve=ModelJudge(
+                model=reason_model, listing=listing, system_prompt=system_prompt, records=records
+            ),
+            match=MatchJudge(model=own, system_prompt=system_prompt, records=records),
         )
     checking = CallCheck(bound, check)
     if second is not None:

@@ -120,6 +120,7 @@ class RunLog:
         answer: str | None = None,
         committed: Sequence[Mapping[str, Any]] = (),
         error: str | None = None,
+        wall_ms: float | None = None,
         **more: Any,
     ) -> None:
         """Write the last line and make the file durable.
@@ -129,9 +130,11 @@ class RunLog:
             answer: The answer.
             committed: The committed calls, in order.
             error: The type of what ended the run.
+            wall_ms: How long it took; since the file was opened, by default.
             more: Further facts.
         """
-        wall_ms = round((time.monotonic() - self._began) * 1000, 3)
+        if wall_ms is None:
+            wall_ms = round((time.monotonic() - self._began) * 1000, 3)
         known = {
             "status": status,
             "ended": datetime.now(UTC).isoformat(),

@@ -12,6 +12,7 @@ from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span, wasted_ms
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.prefixes import Prompts, with_prefixes
 from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed, Route
@@ -32,11 +33,13 @@ class Told:
         made: The records.
         closing: Ids of the spans that the next step waits for.
         answer: The answer that was written ahead of the verdicts, with its span.
+        prompts: What each lane was shown last.
     """
 
     made: list[Made] = field(default_factory=list)
     closing: list[str] = field(default_factory=list)
     answer: EarlyAnswer | None = None
+    prompts: Prompts = field(default_factory=dict)
 
 
 def settled_window(
@@ -67,7 +70,7 @@ def settled_window(
     window = state["window"]
     ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
     spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
-    made = _window_records(state, proposed, judged, fates, spans)
+    made, prompts = _window_records(state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
         early = {**early, "span": spans.answer}
@@ -78,7 +81,7 @@ def settled_window(
         undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing, "discarded")
         closing = [undo["id"]]
         made = _with_span(state, made, undo)
-    return Told(made=made, closing=closing, answer=early)
+    return Told(made=made, closing=closing, answer=early, prompts=prompts)
 
 
 def publish(
@@ -109,20 +112,20 @@ def _window_records(
     judged: Judged | None,
     fates: Fates,
     spans: WindowSpans,
-) -> list[Made]:
+) -> tuple[list[Made], Prompts]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     route, window = state["route"], state["window"]["id"]
     verdicts = judged["calls"] if judged else []
-    timed: list[tuple[float, StepRecord, str | None]] = []
+    timed: list[tuple[float, StepRecord, Mapping[str, Any]]] = []
     for number, facts in enumerate(proposed["drafts"]):
         mine = spans.members.get(number, [])
         record = _draft_record(route, window, facts, mine, verdicts, spans.drafts[number])
-        timed.append((facts["started"], record, facts.get("model_run")))
+        timed.append((facts["started"], record, facts))
     for proposal in proposed["proposals"]:
         own = spans.issued.get(proposal["index"])
         if proposal["draft"] is None and (proposal["started_at"] is not None or own):
             record = _issued_record(route, window, proposal, fates, verdicts, own or [])
-            timed.append((proposal["started_at"] or proposal["proposed_at"], record, None))
+            timed.append((proposal["started_at"] or proposal["proposed_at"], record, {}))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
         lost = bool(facts.get("lost"))
@@ -134,9 +137,10 @@ def _window_records(
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         if not lost:
             _measure(record, judged, facts)
-        timed.append((facts["started"], record, facts.get("model_run")))
+        timed.append((facts["started"], record, facts))
     timed.sort(key=lambda entry: entry[0])
-    return [(record, model_run) for _, record, model_run in timed]
+    prompts = with_prefixes(state, [(record, facts) for _, record, facts in timed])
+    return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
 
 def _record(route: Route, window: int, **known: Any) -> StepRecord:

@@ -127,6 +127,7 @@ def settle_node(
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
             "steps": publish(parts, state, told.made, runtime.stream_writer),
+            "prompts": told.prompts,
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),
             "carry": carry,
@@ -399,6 +400,7 @@ def _settle_words(
         "brief": words,
         "draft_answer": words if deliver else None,
         "steps": publish(parts, state, told.made, runtime.stream_writer),
+        "prompts": told.prompts,
         "judged": None,
         "window": {
             **window,
