@@ -99,14 +99,22 @@ class Histogram:
 
     def quantile_ms(self, percent: float) -> float | None:
         """Give the time that `percent` of the times do not exceed; `None` when there is none."""
-        if not self.count:
-            return None
-        return float(self._counts.get_value_at_percentile(percent)) / 1000
+        return self._at((percent,))[0]
 
     def quantiles(self) -> Quantiles:
         """Give the percentiles that are reported, and the longest time."""
-        known = {f"p{percent:.0f}_ms": self.quantile_ms(percent) for percent in QUANTILES}
-        return Quantiles(count=self.count, max_ms=self.quantile_ms(100.0), **known)
+        *known, longest = self._at((*QUANTILES, 100.0))
+        named = {f"p{percent:.0f}_ms": ms for percent, ms in zip(QUANTILES, known, strict=True)}
+        return Quantiles(count=self.count, max_ms=longest, **named)
+
+    def _at(self, percents: Sequence[float]) -> list[float | None]:
+        if not self.count:
+            return [None] * len(percents)
+        # The library rounds to the nearest rank; the rank that covers `percent` is the one above.
+        ranks = [max(1, math.ceil(self.count * percent / 100)) for percent in percents]
+        asked = [100 * rank / self.count for rank in ranks]
+        found = self._counts.get_percentile_to_value_dict(sorted(set(asked)))
+        return [float(found[percent]) / 1000 for percent in asked]
 
     def bins(self, per_doubling: int = 2) -> list[Bin]:
         """Sort the times into bins of equal width on a logarithmic scale, for a picture.

@@ -16,7 +16,7 @@ pytest.importorskip("hdrh", reason="needs the extra `report`")
 TIMES = st.lists(st.floats(0, 3.6e6), max_size=40)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(TIMES, TIMES)
 def test_two_halves_make_the_whole(one: list[float], other: list[float]) -> None:
     merged, whole = Histogram(one), Histogram([*one, *other])
@@ -27,7 +27,7 @@ def test_two_halves_make_the_whole(one: list[float], other: list[float]) -> None
     assert again.quantiles() == whole.quantiles()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0.01, 3.6e6), min_size=1, max_size=60), st.sampled_from([50, 90, 99]))
 def test_a_quantile_is_true_to_a_thousandth(times: list[float], percent: int) -> None:
     rank = max(0, -(-len(times) * percent // 100) - 1)
