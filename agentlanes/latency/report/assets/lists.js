@@ -1,0 +1,136 @@
+"use strict";
+// What stands beside and below the waterfall: the chosen bar, plan and verdicts, and the steps.
+
+const SAID = { approve: "approved", reject: "rejected", unknown: "unreadable", unavailable: "unavailable" };
+
+// A list that shows so many entries at a time.
+class Pages {
+  constructor(area, size, entries, show) {
+    Object.assign(this, { area, size, entries, show, page: 0 });
+    const turn = (by) => html("button", { type: "button", on: { click: () => this.turn(by) } }, by < 0 ? "Previous" : "Next");
+    this.back = turn(-1);
+    this.forth = turn(1);
+    this.said = html("span", { role: "status" });
+    this.pager = html("div", { class: "pager" }, this.back, this.said, this.forth);
+    area.after(this.pager);
+    this.turn(0);
+  }
+
+  turn(by) {
+    const pages = Math.max(1, Math.ceil(this.entries.length / this.size));
+    this.page = Math.min(Math.max(0, this.page + by), pages - 1);
+    const first = this.page * this.size, part = this.entries.slice(first, first + this.size);
+    this.area.replaceChildren(...part.map((entry) => this.show(entry)));
+    this.back.disabled = this.page === 0;
+    this.forth.disabled = this.page === pages - 1;
+    this.pager.hidden = pages === 1;
+    this.said.textContent = `${first + 1} to ${first + part.length} of ${this.entries.length}`;
+  }
+
+  open(entry) {
+    const at = this.entries.indexOf(entry);
+    if (at >= 0) this.turn(Math.floor(at / this.size) - this.page);
+    return at >= 0 ? this.area.children[at % this.size] : null;
+  }
+}
+
+class Lists {
+  constructor(root, run) {
+    this.run = run;
+    this.detail = root.querySelector(".detail");
+    this.byPlace = new Map(run.proposals.map((one) => [`${one.window}.${one.index}`, one]));
+    const verdicts = root.querySelector(".verdicts");
+    this.verdicts = run.proposals.length ? new Pages(verdicts, 40, run.proposals, (one) => this.verdict(one)) : null;
+    this.rows = root.querySelector(".steps tbody");
+    this.order = root.querySelector(".steps select");
+    if (!this.rows) return;
+    this.steps = new Pages(root.querySelector(".steps table"), 100, run.steps, () => null);
+    this.steps.area = this.rows;
+    this.steps.show = (step) => this.step(step);
+    this.steps.turn(0);
+    this.order.addEventListener("change", () => this.sort(this.order.value));
+  }
+
+  // The waterfall is made after the lists, and both speak to each other.
+  attach(waterfall) {
+    this.waterfall = waterfall;
+  }
+
+  sort(how) {
+    const orders = {
+      time: (all) => all,
+      slow: (all) => [...all].sort((a, b) => (b.call || 0) - (a.call || 0)),
+      wait: (all) => [...all].sort((a, b) => (b.wait || 0) - (a.wait || 0)),
+      lost: (all) => all.filter((step) => step.outcome === "discarded"),
+      late: (all) => all.filter((step) => step.met === false),
+    };
+    this.steps.entries = orders[how](this.run.steps);
+    this.steps.turn(-this.steps.page);
+  }
+
+  spanOf(step) {
+    return this.run.spans.find((span) => span.step === step.index && !span.nested);
+  }
+
+  jump(span, text) {
+    const act = () => this.waterfall.select(span);
+    return html("button", { type: "button", class: "link", on: { click: act } }, text);
+  }
+
+  step(step) {
+    const cell = (text, kind) => html("td", { class: kind || null }, text);
+    const ms = (value) => (value === null ? html("td", { class: "unknown" }, "–") : cell(duration(value)));
+    const count = (value) => (value === null ? "–" : String(value));
+    const span = this.spanOf(step), node = step.node;
+    const lost = step.outcome === "discarded" ? "bad w" : "w";
+    return html("tr", {},
+      cell(String(step.index)), cell(String(step.window)),
+      html("th", { scope: "row", class: "w" }, span && this.waterfall ? this.jump(span, node) : node),
+      cell(step.model || "–", "w name"), ms(step.started), ms(step.first),
+      html("td", { class: step.met === false ? "bad" : null }, duration(step.call), step.met === false ? " (late)" : ""),
+      ms(step.tool), ms(step.wait), ms(step.saved), ms(step.wasted),
+      cell(`${count(step.input)}/${count(step.output)}`), cell(step.outcome, lost));
+  }
+
+  verdict(one) {
+    const place = `${one.window}.${one.index}`;
+    const id = `w${one.window}.p${one.index}`;
+    const span = this.run.spans.find((each) => each.id === `${id}.verdict` || each.id === `${id}.tool` || each.id === `${id}.wait`);
+    const what = one.kind === "plan" ? `plan: ${one.steps || "nothing to do"}` : one.kind === "finish" ? "finish" : one.tool;
+    const said = one.verdict ? `${SAID[one.verdict] || one.verdict} by ${one.by}` : "no verdict";
+    const facts = [one.effect, one.fenced ? "fenced" : null, one.outcome].filter(Boolean).join(", ");
+    return html("li", { class: one.verdict || null },
+      html("span", { class: "tag" }, `${place} `),
+      span && this.waterfall ? html("span", { class: "what" }, this.jump(span, what)) : html("span", { class: "what" }, what),
+      html("p", {}, `${said}${one.reason ? `: ${one.reason}` : ""}`),
+      facts ? html("p", { class: "tag" }, facts) : null);
+  }
+
+  choose(span) {
+    if (!span) {
+      this.detail.replaceChildren(html("p", {}, "Choose a bar to see what it was."));
+      return;
+    }
+    const step = this.run.steps[span.step], place = /^w(\d+)\.p(\d+)/.exec(span.id);
+    const proposal = place && this.byPlace.get(`${place[1]}.${place[2]}`);
+    const list = html("dl", {});
+    const tell = (name, ...value) => value.some((one) => one !== null && one !== undefined && one !== "")
+      && list.append(html("dt", {}, name), html("dd", {}, ...value));
+    const known = (value) => (value === null ? "unknown" : String(value));
+    tell("time", `${duration(span.start)} to ${duration(span.end)}: ${duration(span.end - span.start)}`);
+    tell("critical path", span.critical ? duration(span.critical) : "no");
+    tell("outcome", span.outcome);
+    if (proposal) tell("verdict", proposal.verdict ? `${SAID[proposal.verdict]} by ${proposal.by}` : null);
+    if (proposal) tell("why", proposal.reason);
+    if (step && (span.kind === "act" || span.kind === "reason")) {
+      tell("model", step.model);
+      tell("first token", step.first === null ? null : duration(step.first));
+      tell("tokens", `${known(step.input)} in (${known(step.cached)} cached), ${known(step.output)} out (${known(step.reasoning)} reasoning)`);
+      tell("target", step.met === null ? null : `${step.profile}: ${step.met ? "kept" : "missed"}`);
+    }
+    const waited = span.after.flatMap((at, place) => [place ? ", " : null, this.jump(this.run.spans[at], spanTitle(this.run.spans[at]))]);
+    tell("started after", ...waited);
+    this.detail.replaceChildren(html("h3", {}, spanTitle(span)), list);
+    if (this.verdicts && proposal) this.verdicts.open(proposal)?.scrollIntoView({ block: "nearest" });
+  }
+}
