@@ -100,7 +100,9 @@ class RunFacts:
 
 def facts_of(run: LoggedRun) -> RunFacts:
     """Work out what a report says of a run."""
-    spans = [(span, at) for at, record in enumerate(run.steps) for span in record.get("spans") or ()]
+    spans = [
+        (span, at) for at, record in enumerate(run.steps) for span in record.get("spans") or ()
+    ]
     wall_ms = _wall_ms(run, [span for span, _ in spans])
     return RunFacts(
         run=run,
