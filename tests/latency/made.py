@@ -129,7 +129,8 @@ class MadeRun:
             *(v["end_ms"] for v in kept),
             *(s[-1]["end_ms"] for _, s in acts if not closed),
         )
-        self.last = [max(kept, key=lambda v: v["end_ms"])["id"]]
+        worked = [spans[-1] for _, spans in acts[: len(fates)] if spans[-1]["kind"] == "tool"]
+        self.last = [max(some, key=lambda s: s["end_ms"])["id"] for some in (kept, worked) if some]
         if fenced:
             self._effect()
         self.now_ms += 2
@@ -153,7 +154,8 @@ class MadeRun:
         at = {"window": self.window, "index": index}
         tool = made["name"] if made["kind"] == "tool" else self.draw.choice(EFFECTS)
         proposal = {"kind": "call", "tool": tool, "args": {"q": index}, "text": "", "steps": []}
-        more = {"effect": "read", "fenced": outcome == "fenced", "rides_on": None, "drafted": True}
+        effect = "irreversible" if tool in EFFECTS else "read"
+        more = {"effect": effect, "fenced": outcome == "fenced", "rides_on": None, "drafted": True}
         self.events.append({"type": "agentlanes.proposal", **at, **proposal, **more})
         said = {"status": "approve", "by": "reason", "reason": "as asked", "suggestion": None}
         if index == wrong:

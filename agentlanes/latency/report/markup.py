@@ -58,7 +58,7 @@ def render(made: Element) -> str:
 def data_block(value: Any, **attributes: Any) -> Element:
     """Make a `script` element that holds data and runs nothing.
 
-    Inside it only `<` could end it or begin a comment, and JSON can write that as `\\u003c`.
+    Inside it only `<` could end it or begin a comment, and JSON can write that as an escape.
     """
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     made = element("script", type="application/json", **attributes)

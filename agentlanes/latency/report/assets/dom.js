@@ -38,6 +38,7 @@ function duration(ms) {
 
 // An instant on an axis whose marks are `step` milliseconds apart.
 function instant(ms, step) {
+  if (ms === 0) return "0 s";
   if (step < 1000 && ms < 1000) return `${round(ms)} ms`;
   if (ms >= 120000 && step >= 1000) {
     const all = Math.round(ms / 1000);
@@ -80,10 +81,15 @@ function readRun(text) {
   return { wall: data.wall, lanes: data.lanes, windows: data.windows, spans, path, steps, proposals };
 }
 
+// The window and the number there that a span belongs to.
+function spanPlace(span) {
+  const place = /^w(\d+)\.(?:p|draft)(\d+)/.exec(span.id);
+  return place ? `${place[1]}.${place[2]}` : "";
+}
+
 // What a person calls a span.
 function spanTitle(span) {
-  const place = /^w(\d+)\.(?:p|draft)?(\d+)?/.exec(span.id);
-  const number = place && place[2] !== undefined && span.kind !== "tool" ? ` ${place[1]}.${place[2]}` : "";
+  const place = spanPlace(span), number = place && span.kind !== "tool" ? ` ${place}` : "";
   if (span.kind === "wait") return `waits for a verdict${number}`;
   if (span.kind === "queue") return `queues (${span.name}${number})`;
   if (span.kind === "retry") return `failed attempts (${span.name}${number})`;

@@ -2,7 +2,7 @@
 // The waterfall: draws what is in view, at any zoom, and nothing else. Bars too narrow to see are
 // drawn together with their neighbours, so a run of 5,000 steps takes no more than one of 50.
 
-const ROW = 22, GAP = 4, HEAD = 22, AXIS = 26, NARROW = 2;
+const ROW = 26, GAP = 4, HEAD = 22, AXIS = 26, NARROW = 2, COLUMN = 8;
 
 class Drawing {
   constructor(root, run) {
@@ -57,13 +57,13 @@ class Drawing {
         if (wide >= NARROW && span.end >= this.from && span.start <= this.to) this.drawBar(lane, [span], bars);
       }
     }
-    layer.push(bars, this.drawPath(), (this.ring = svg("rect", { class: "ring", visibility: "hidden" })));
+    layer.push(bars, this.drawPath(), this.drawHeadings(), (this.ring = svg("rect", { class: "ring", visibility: "hidden" })));
     this.plot.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.plot.setAttribute("height", this.height);
     this.plot.replaceChildren(this.plot.querySelector("defs") || svg("defs", {}), ...layer);
     this.drawOverview();
-    this.range.textContent = `${instant(this.from, (this.to - this.from) / 10)} to ${
-      instant(this.to, (this.to - this.from) / 10)} of ${duration(this.end)}`;
+    this.range.textContent = `${instant(this.from, (this.to - this.from) / 50)} to ${
+      instant(this.to, (this.to - this.from) / 50)} of ${duration(this.end)}`;
     const place = this.shown.get(this.cursor) || this.shown.values().next().value;
     if (place) place.setAttribute("tabindex", "0");
     if (focused && place) place.focus({ preventScroll: true });
@@ -90,10 +90,11 @@ class Drawing {
         frame.append(svg("line", { class: "window", x1: x, x2: x, y1: AXIS, y2: this.height }));
       }
     }
-    for (const lane of this.lanes) {
-      frame.append(svg("text", { class: "heading", x: 8, y: lane.top + 15 }, lane.title));
-    }
     return frame;
+  }
+
+  drawHeadings() {
+    return svg("g", { "aria-hidden": "true" }, ...this.lanes.map((lane) => svg("text", { class: "heading", x: 8, y: lane.top + 15 }, lane.title)));
   }
 
   drawRow(lane, row, bars) {
@@ -104,50 +105,56 @@ class Drawing {
       else last = middle;
     }
     let group = [];
+    const flush = () => {
+      if (group.length) this.drawBar(lane, group, bars);
+      group = [];
+    };
     for (let at = first; at < row.length && row[at].start <= this.to; at++) {
-      const span = row[at], before = group[group.length - 1];
-      const tiny = this.x(span.end) - this.x(span.start) < NARROW;
-      if (before && !(tiny && this.x(span.start) - this.x(before.end) < NARROW && this.x(span.end) - this.x(group[0].start) < 12)) {
-        this.drawBar(lane, group, bars);
-        group = [];
-      }
+      const span = row[at], column = Math.floor(this.x(span.start) / COLUMN);
+      const narrow = this.x(span.end) - this.x(span.start) < NARROW * 2;
+      if (group.length && !(narrow && column === Math.floor(this.x(group[0].start) / COLUMN))) flush();
       group.push(span);
-      if (!tiny) {
-        this.drawBar(lane, group, bars);
-        group = [];
-      }
+      if (!narrow) flush();
     }
-    if (group.length) this.drawBar(lane, group, bars);
+    flush();
   }
 
   drawBar(lane, group, bars) {
-    const span = group[0], many = group.length > 1;
-    const left = Math.max(-4, this.x(span.start));
-    const right = Math.min(this.width + 4, this.x(group[group.length - 1].end));
+    const span = group[0], last = group[group.length - 1], many = group.length > 1;
+    const column = Math.floor(this.x(span.start) / COLUMN) * COLUMN;
+    const left = many ? column : Math.max(-4, this.x(span.start));
+    const right = many ? Math.max(column + COLUMN, this.x(last.end)) : Math.min(this.width + 4, this.x(span.end));
     const wide = Math.max(1.5, right - left);
-    const y = this.y(span) + (span.nested ? ROW * 0.6 : 0), high = span.nested ? ROW * 0.4 : ROW;
-    const lost = group.filter((one) => one.outcome === "discarded").length * 2 > group.length;
+    const y = this.y(span) + (span.nested ? ROW * 0.64 : 0), high = span.nested ? ROW * 0.36 : ROW;
+    const lost = group.filter((one) => one.outcome === "discarded").length / group.length;
     const look = span.nested ? span.kind : lane.key;
     const bar = svg("g", {
-      class: `bar ${look}${span.nested ? " nested" : ""}${lost ? " discarded" : ""}`,
+      class: `bar ${look}${span.nested ? " nested" : ""}${lost > 0.5 ? " discarded" : ""}${many ? " many" : ""}`,
       role: "button", tabindex: "-1", "aria-pressed": this.selected === span.index ? "true" : "false",
       "aria-label": many ? this.sayMany(lane, group) : this.say(span),
-      "data-span": span.index, "data-many": many ? group[group.length - 1].index : null,
+      "data-span": span.index, "data-many": many ? last.index : null,
     });
+    const busy = group.reduce((ms, one) => ms + one.end - one.start, 0) / (this.to - this.from) * this.width / wide;
     const box = { x: round(left), y: round(y), width: round(wide), height: round(high) };
-    bar.append(svg("rect", { class: "fill", ...box }));
-    if (lost) bar.append(svg("rect", { class: "hatched", ...box }));
+    bar.append(
+      svg("title", {}, many ? `${group.length} bars` : `${spanTitle(span)}: ${duration(span.end - span.start)}`),
+      svg("rect", { class: "fill", ...box, "fill-opacity": many ? round(0.25 + 0.65 * Math.min(1, busy)) : null }),
+    );
+    if (lost) bar.append(svg("rect", { class: "hatched", ...box, y: round(y + high * (1 - lost)), height: round(high * lost) }));
     const from = Math.max(left, 0), room = Math.min(right, this.width) - from - 12;
-    if (!many && !span.nested && room > 22) {
-      bar.append(svg("text", { x: round(from + 6), y: y + 15 }, this.fit(spanTitle(span), room)));
+    if (!many && !span.nested && room > 15) {
+      bar.append(svg("text", { x: round(from + 7), y: y + 17 }, this.fit(span, room)));
     }
     bars.append(bar);
     for (const one of group) this.shown.set(one.index, bar);
   }
 
-  fit(text, room) {
-    const letters = Math.floor(room / 6.4);
-    return text.length <= letters ? text : `${text.slice(0, Math.max(1, letters - 1))}…`;
+  // A bar's label: its title, or where there is no room its number, or a part of the title.
+  fit(span, room) {
+    const title = spanTitle(span), place = spanPlace(span), letters = Math.floor(room / 6.4);
+    if (title.length <= letters) return title;
+    if (span.kind !== "tool" && place && place.length <= letters) return place;
+    return letters < 4 ? "" : `${title.slice(0, letters - 1)}…`;
   }
 
   say(span) {

@@ -5,14 +5,14 @@ const SAID = { approve: "approved", reject: "rejected", unknown: "unreadable", u
 
 // A list that shows so many entries at a time.
 class Pages {
-  constructor(area, size, entries, show) {
+  constructor(area, size, entries, show, above = area) {
     Object.assign(this, { area, size, entries, show, page: 0 });
     const turn = (by) => html("button", { type: "button", on: { click: () => this.turn(by) } }, by < 0 ? "Previous" : "Next");
     this.back = turn(-1);
     this.forth = turn(1);
     this.said = html("span", { role: "status" });
     this.pager = html("div", { class: "pager" }, this.back, this.said, this.forth);
-    area.after(this.pager);
+    above.after(this.pager);
     this.turn(0);
   }
 
@@ -39,21 +39,21 @@ class Lists {
     this.run = run;
     this.detail = root.querySelector(".detail");
     this.byPlace = new Map(run.proposals.map((one) => [`${one.window}.${one.index}`, one]));
+    this.byId = new Map(run.spans.map((span) => [span.id, span]));
     const verdicts = root.querySelector(".verdicts");
     this.verdicts = run.proposals.length ? new Pages(verdicts, 40, run.proposals, (one) => this.verdict(one)) : null;
     this.rows = root.querySelector(".steps tbody");
     this.order = root.querySelector(".steps select");
-    if (!this.rows) return;
-    this.steps = new Pages(root.querySelector(".steps table"), 100, run.steps, () => null);
-    this.steps.area = this.rows;
-    this.steps.show = (step) => this.step(step);
-    this.steps.turn(0);
+    this.first = new Map(run.spans.filter((span) => !span.nested).reverse().map((span) => [span.step, span]));
+    this.steps = new Pages(this.rows, 100, run.steps, (step) => this.step(step), root.querySelector(".steps .scroll"));
     this.order.addEventListener("change", () => this.sort(this.order.value));
   }
 
-  // The waterfall is made after the lists, and both speak to each other.
+  // The waterfall is made after the lists; from then on entries lead to their bars.
   attach(waterfall) {
     this.waterfall = waterfall;
+    this.steps.turn(0);
+    this.verdicts?.turn(0);
   }
 
   sort(how) {
@@ -68,10 +68,6 @@ class Lists {
     this.steps.turn(-this.steps.page);
   }
 
-  spanOf(step) {
-    return this.run.spans.find((span) => span.step === step.index && !span.nested);
-  }
-
   jump(span, text) {
     const act = () => this.waterfall.select(span);
     return html("button", { type: "button", class: "link", on: { click: act } }, text);
@@ -81,7 +77,7 @@ class Lists {
     const cell = (text, kind) => html("td", { class: kind || null }, text);
     const ms = (value) => (value === null ? html("td", { class: "unknown" }, "–") : cell(duration(value)));
     const count = (value) => (value === null ? "–" : String(value));
-    const span = this.spanOf(step), node = step.node;
+    const span = this.first.get(step.index), node = step.node;
     const lost = step.outcome === "discarded" ? "bad w" : "w";
     return html("tr", {},
       cell(String(step.index)), cell(String(step.window)),
@@ -95,10 +91,10 @@ class Lists {
   verdict(one) {
     const place = `${one.window}.${one.index}`;
     const id = `w${one.window}.p${one.index}`;
-    const span = this.run.spans.find((each) => each.id === `${id}.verdict` || each.id === `${id}.tool` || each.id === `${id}.wait`);
+    const span = this.byId.get(`${id}.verdict`) || this.byId.get(`${id}.tool`) || this.byId.get(`${id}.wait`);
     const what = one.kind === "plan" ? `plan: ${one.steps || "nothing to do"}` : one.kind === "finish" ? "finish" : one.tool;
     const said = one.verdict ? `${SAID[one.verdict] || one.verdict} by ${one.by}` : "no verdict";
-    const facts = [one.effect, one.fenced ? "fenced" : null, one.outcome].filter(Boolean).join(", ");
+    const facts = [one.effect, one.fenced && one.outcome !== "fenced" ? "fence" : null, one.outcome].filter(Boolean).join(", ");
     return html("li", { class: one.verdict || null },
       html("span", { class: "tag" }, `${place} `),
       span && this.waterfall ? html("span", { class: "what" }, this.jump(span, what)) : html("span", { class: "what" }, what),

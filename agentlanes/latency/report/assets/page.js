@@ -27,14 +27,12 @@ function showRun(section) {
   const lists = new Lists(section, run);
   if (!run.spans.length) return;
   lists.attach(new Waterfall(section, run, (span) => lists.choose(span)));
-  lists.steps?.turn(0);
-  lists.verdicts?.turn(0);
 }
 
 document.getElementById("theme").hidden = false;
 document.getElementById("theme").addEventListener("click", () => setTheme(root.dataset.theme === "dark" ? "light" : "dark"));
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-for (const part of document.querySelectorAll(".scripted")) part.hidden = false;
+for (const part of document.querySelectorAll(".scripted")) part.removeAttribute("hidden");
 const wanted = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));
 const asked = wanted();
 showRun(asked && asked.classList.contains("run") ? asked : document.querySelector(".run"));
