@@ -20,6 +20,7 @@ __all__ = [
     "format_count",
     "format_ms",
     "lane_summary",
+    "printable",
     "step_table",
     "steps_view",
     "sum_known",
@@ -104,7 +105,7 @@ def step_table(records: Sequence[StepRecord]) -> FittedTable:
         Column(name="node", cells=[_where(record) for record in records], left=True),
         Column(
             name="model",
-            cells=[_plain(record["model"] or UNKNOWN) for record in records],
+            cells=[printable(record["model"] or UNKNOWN) for record in records],
             short_width=MODEL_WIDTH,
             left=True,
         ),
@@ -188,8 +189,13 @@ def _rank(column: Column) -> int | None:
     return DROPPED.index(column.name) - (len(DROPPED) if empty else 0)
 
 
-def _plain(name: str) -> str:
-    # It comes from the endpoint, and must not steer the terminal.
+def printable(name: str) -> str:
+    """Give a name that came from an endpoint or a file so that it cannot steer the terminal.
+
+    Example:
+        >>> printable("a" + chr(27) + "[2Jb")
+        'a?[2Jb'
+    """
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 

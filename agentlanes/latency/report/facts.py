@@ -9,6 +9,7 @@ from typing import Any
 from agentlanes.latency.counterfactual import Counterfactuals, counterfactuals
 from agentlanes.latency.critical import CriticalPath, critical_path
 from agentlanes.latency.jsonl import LoggedRun
+from agentlanes.latency.prices import Price
 from agentlanes.latency.record import StepRecord
 from agentlanes.latency.spans import Span
 
@@ -96,8 +97,13 @@ class RunFacts:
         return _largest_first(self.path.totals if self.path else {})
 
 
-def facts_of(run: LoggedRun) -> RunFacts:
-    """Work out what a report says of a run."""
+def facts_of(run: LoggedRun, *, prices: Mapping[str, Price] | None = None) -> RunFacts:
+    """Work out what a report says of a run.
+
+    Args:
+        run: The run.
+        prices: What the models' tokens cost; unknown without.
+    """
     spans = [
         (span, at) for at, record in enumerate(run.steps) for span in record.get("spans") or ()
     ]
@@ -108,7 +114,7 @@ def facts_of(run: LoggedRun) -> RunFacts:
         owners=tuple(owner for _, owner in spans),
         wall_ms=wall_ms,
         path=critical_path(run.steps, wall_ms=wall_ms) if spans else None,
-        against=counterfactuals(run.steps, wall_ms=wall_ms) if spans else None,
+        against=counterfactuals(run.steps, wall_ms=wall_ms, prices=prices) if spans else None,
         proposals=tuple(proposals_of(run.events)),
     )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from agentlanes import __version__
-from agentlanes.latency.histogram import Grouping, Histogram
 from agentlanes.latency.report.charts import against_table, share_bar
 from agentlanes.latency.report.facts import RunFacts, totals
 from agentlanes.latency.report.headline import headline, headline_of_all
@@ -21,38 +19,24 @@ from agentlanes.latency.report.markup import (
 )
 from agentlanes.latency.report.picture import read_asset, waterfall_picture
 from agentlanes.latency.report.run_data import run_data
+from agentlanes.latency.report.summary import GROUPINGS, Report
 from agentlanes.latency.report.tables import (
+    changes_table,
     lanes_table,
+    levels_table,
     path_table,
     quantiles_table,
     runs_table,
     started,
 )
 
-__all__ = ["MAX_BYTES", "Report", "report_page"]
+__all__ = ["MAX_BYTES", "report_page"]
 
 MAX_BYTES = 5_000_000
 """A page stays below this; runs for which there is no room are in its tables only."""
 
 STYLES = ("bars.css", "page.css")
 SCRIPTS = ("dom.js", "drawing.js", "waterfall.js", "lists.js", "page.js")
-
-_GROUPINGS: tuple[Grouping, ...] = ("lane", "tool", "profile", "model")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a page shows.
-
-    Attributes:
-        runs: The runs, as they started.
-        latencies: Their calls' times, by what they are grouped by; empty without the extra.
-        panels: Further parts, each with its heading: SLOs, a comparison, cost.
-    """
-
-    runs: Sequence[RunFacts]
-    latencies: Mapping[Grouping, Mapping[str, Histogram]] = field(default_factory=dict)
-    panels: Sequence[tuple[str, Sequence[Child]]] = ()
 
 
 def report_page(report: Report) -> str:
@@ -72,7 +56,7 @@ def report_page(report: Report) -> str:
         f"default-src 'none'; script-src {hash_source(script)}; style-src {hash_source(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
-    first, rest = _title(report)
+    first, rest = report.title
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -92,10 +76,6 @@ def report_page(report: Report) -> str:
         _raw("script", script),
     )
     return f"<!doctype html>\n{render(element('html', head, body, lang='en'))}\n"
-
-
-def _title(report: Report) -> tuple[str, str]:
-    return headline(report.runs[0]) if len(report.runs) == 1 else headline_of_all(report.runs)
 
 
 def _top() -> Element:
@@ -121,12 +101,15 @@ def _overview(report: Report) -> Iterator[Element]:
 
 
 def _across(report: Report) -> Iterator[Element]:
-    for title, content in report.panels:
-        yield _card(title, content)
+    if report.changes:
+        yield _card("Before and after", [changes_table(report)])
+    yield _card("Service levels", [levels_table(report)])
     tables = [
-        quantiles_table(grouping, report.latencies.get(grouping, {})) for grouping in _GROUPINGS
+        quantiles_table(grouping, report.latencies.get(grouping, {})) for grouping in GROUPINGS
     ]
     shown = [each for each in tables if each is not None]
+    if report.missing:
+        yield _card("Distributions", [element("p", report.missing, class_="note")])
     if shown:
         note = (
             "Quantiles of all calls together, within 0.1%. A call that took longer than nine in "

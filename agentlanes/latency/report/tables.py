@@ -10,9 +10,22 @@ from agentlanes.latency.report.charts import percent, spread, swatch
 from agentlanes.latency.report.facts import RunFacts, cause_label
 from agentlanes.latency.report.markup import Child, Element, element
 from agentlanes.latency.report.picture import span_title
+from agentlanes.latency.report.summary import Report
+from agentlanes.latency.report.words import change_words, level_words, own_words
 from agentlanes.latency.table import UNKNOWN, format_count, format_ms, sum_known
 
-__all__ = ["Col", "lanes_table", "path_table", "quantiles_table", "runs_table", "table"]
+__all__ = [
+    "Col",
+    "changes_table",
+    "lanes_table",
+    "levels_table",
+    "path_table",
+    "quantiles_table",
+    "runs_table",
+    "short_id",
+    "started",
+    "table",
+]
 
 LONGEST = 8
 """Parts of the critical path that are listed."""
@@ -91,6 +104,7 @@ def lanes_table(facts: RunFacts) -> Element:
     columns = [
         ("lane", True),
         ("calls", False),
+        ("on the critical path", False),
         ("model time", False),
         ("tools", False),
         ("waits", False),
@@ -114,6 +128,7 @@ def lanes_table(facts: RunFacts) -> Element:
             [
                 element("span", name, said),
                 str(len(asked) if lane else len(mine)),
+                format_ms(_on_path(facts, lane)),
                 format_ms(sum_known(record["duration_ms"] for record in asked)),
                 format_ms(sum_known(record["tool_ms"] for record in mine)),
                 format_ms(sum_known(record["verdict_wait_ms"] for record in mine)),
@@ -186,6 +201,62 @@ def quantiles_table(grouping: Grouping, found: Mapping[str, Histogram]) -> Eleme
     return table(f"Calls by {grouping}", columns, rows)
 
 
+def levels_table(report: Report) -> Element:
+    """Show how the service levels were kept."""
+    columns = [
+        ("service level", True),
+        ("kept", True),
+        ("target", False),
+        ("objective", False),
+        ("steps", False),
+        ("slow", False),
+        ("budget left", False),
+        ("good steps a second", False),
+        ("library's own part, p95", False),
+        ("measured", True),
+    ]
+    rows: list[list[Child]] = []
+    for result in report.levels.results:
+        words = level_words(result)
+        look = {"yes": "good", "no": "bad"}.get(words[0], "unknown")
+        rows.append(
+            [
+                element("span", result.slo.name, class_="name"),
+                element("span", words[0], class_=look),
+                f"< {format_ms(result.slo.target_ms)}",
+                f"{result.slo.objective:.0%}",
+                str(result.steps),
+                str(result.slow),
+                *words[1:3],
+                own_words(report, result),
+                words[3],
+            ]
+        )
+    return table("Steps that take less than their target, against their objective", columns, rows)
+
+
+def changes_table(report: Report) -> Element:
+    """Show how the runs differ from those before."""
+    columns = [
+        ("figure", True),
+        ("before", False),
+        ("after", False),
+        ("change", False),
+        ("95% interval", False),
+        ("", True),
+    ]
+    rows: list[list[Child]] = []
+    for change in report.changes:
+        name, before, after, by, interval = change_words(change)
+        said = "clear" if change.clear else "within the noise" if change.low is not None else ""
+        rows.append([name, before, after, by, interval, said])
+    caption = (
+        f"{report.before} runs before, {len(report.runs)} after; means and quantiles of all their "
+        "calls, intervals from drawing whole runs again"
+    )
+    return table(caption, columns, rows)
+
+
 def started(facts: RunFacts) -> str:
     """Say when a run started, to the second, as its file has it."""
     return str(facts.run.head.get("started") or UNKNOWN)[:19].replace("T", " ")
@@ -195,6 +266,12 @@ def short_id(facts: RunFacts) -> str:
     """Give enough of a run's id to know it by."""
     run_id = facts.run.run_id
     return run_id if len(run_id) <= 20 else run_id[:8]
+
+
+def _on_path(facts: RunFacts, lane: str | None) -> float | None:
+    if facts.path is None or lane is None:
+        return None
+    return sum(facts.path.lanes.get(lane, {}).values())
 
 
 def _most(facts: RunFacts) -> Child:
