@@ -35,7 +35,7 @@ Col = tuple[str, bool]
 
 
 def table(
-    caption: str, columns: Sequence[Col], rows: Iterable[Sequence[Child]], *, head: int = 0
+    caption: str, columns: Sequence[Col], rows: Iterable[Sequence[Child]], look: str | None = None
 ) -> Element:
     """Make a table in a box that scrolls sideways where there is no room.
 
@@ -43,7 +43,7 @@ def table(
         caption: What it shows.
         columns: From the left.
         rows: Cells, as many as columns.
-        head: The column that names the row.
+        look: A class of its own.
     """
     heading = element(
         "tr",
@@ -56,18 +56,23 @@ def table(
     for row in rows:
         cells = []
         for place, (cell, (_, words)) in enumerate(zip(row, columns, strict=True)):
-            look = "w" if words else None
-            if place == head:
-                cells.append(element("th", cell, scope="row", class_=look))
-            else:
-                cells.append(element("td", cell, class_=look))
+            kind = "w" if words else None
+            tag, scope = ("th", "row") if place == 0 else ("td", None)
+            cells.append(element(tag, cell, scope=scope, class_=kind))
         body.append(element("tr", cells))
-    made = element("table", element("caption", caption), element("thead", heading), body)
+    made = element(
+        "table", element("caption", caption), element("thead", heading), body, class_=look
+    )
     return element("div", made, class_="scroll", tabindex="0", role="group", aria_label=caption)
 
 
-def runs_table(runs: Sequence[RunFacts]) -> Element:
-    """List the runs, each with a link to its own part of the page."""
+def runs_table(runs: Sequence[RunFacts], *, shown: int) -> Element:
+    """List the runs.
+
+    Args:
+        runs: The runs.
+        shown: So many of them, from the first, have their own part of the page, with a link to it.
+    """
     columns = [
         ("run", True),
         ("started", True),
@@ -81,7 +86,9 @@ def runs_table(runs: Sequence[RunFacts]) -> Element:
     ]
     rows: list[list[Child]] = []
     for place, facts in enumerate(runs):
-        link = element("a", short_id(facts), href=f"#run-{place}", data_run=f"run-{place}")
+        link: Child = short_id(facts)
+        if place < shown:
+            link = element("a", link, href=f"#run-{place}", data_run=f"run-{place}")
         status = facts.run.status
         rows.append(
             [
@@ -96,7 +103,8 @@ def runs_table(runs: Sequence[RunFacts]) -> Element:
                 str(len(facts.records)),
             ]
         )
-    return table("Runs, as they started", columns, rows)
+    left = f"; the page has no room for more than the first {shown}" if shown < len(runs) else ""
+    return table(f"As they started{left}", columns, rows)
 
 
 def lanes_table(facts: RunFacts) -> Element:
@@ -198,7 +206,7 @@ def quantiles_table(grouping: Grouping, found: Mapping[str, Histogram]) -> Eleme
         (f"spread ({scale})", True),
         *((name, False) for name in ("p50", "p90", "p95", "p99", "longest")),
     ]
-    return table(f"Calls by {grouping}", columns, rows)
+    return table(f"Calls by {grouping}", columns, rows, look="spreads")
 
 
 def levels_table(report: Report) -> Element:
