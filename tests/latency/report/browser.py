@@ -32,6 +32,7 @@ class Tab:
     Attributes:
         complaints: Texts of console errors and warnings, uncaught exceptions, and blocked content.
         requests: Addresses the page asked for, its own first.
+        blocked: Why requests were not made.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -39,6 +40,7 @@ class Tab:
         self._calls = 0
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.blocked: list[str] = []
         for part in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.call(f"{part}.enable")
 
@@ -53,12 +55,15 @@ class Tab:
                 result: dict[str, Any] = said["result"]
                 return result
 
-    def open(self, url: str) -> None:
-        """Go to a page and wait until it is loaded and painted."""
+    def open(self, url: str, *, scripts: bool = True) -> None:
+        """Go to a page and wait until it is loaded and, where it may run scripts, painted."""
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call("Page.navigate", url=url)
         while self._receive().get("method") != "Page.loadEventFired":
             pass
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        if scripts:
+            frame = "requestAnimationFrame"
+            self.run(f"new Promise((done) => {frame}(() => {frame}(done)))")
 
     def run(self, script: str) -> Any:
         """Give the value of an expression in the page."""
@@ -113,6 +118,8 @@ class Tab:
             self.complaints.append(given["entry"]["text"])
         elif said.get("method") == "Network.requestWillBeSent":
             self.requests.append(given["request"]["url"])
+        elif said.get("method") == "Network.loadingFailed":
+            self.blocked.append(given.get("blockedReason", given["errorText"]))
         return said
 
 
