@@ -177,8 +177,10 @@ class Histogram:
 def latencies_by(grouping: Grouping, records: Iterable[StepRecord]) -> dict[str, Histogram]:
     """Collect the times of steps by lane, profile, tool or model.
 
-    A lane call counts with its duration. A tool call counts with its own, from its span; the
-    records of schema 1 name no tools. What has no name or no time is left out.
+    A lane call counts with its duration; by profile both lanes' calls are told apart, as
+    `retrieval/act`, since a profile's target is about one of them. A tool call counts with its
+    own time, from its span; the records of schema 1 name no tools. What has no name or no time is
+    left out.
 
     Args:
         grouping: What to collect them by.
@@ -206,7 +208,7 @@ def _lane_calls(records: Iterable[StepRecord], key: Literal["lane", "profile", "
         name, ms = record[key], record["duration_ms"]
         # Code issues the calls of an approved plan itself: such a record is no call of a lane.
         if record["lane"] and record["attempts"] != 0 and name and ms is not None:
-            yield name, ms
+            yield f"{name}/{record['lane']}" if key == "profile" else name, ms
 
 
 def _tool_calls(records: Iterable[StepRecord]) -> Times:

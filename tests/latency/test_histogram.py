@@ -72,7 +72,7 @@ def test_times_are_found_by_lane_profile_model_and_tool() -> None:
         "act": 1,
         "reason": 1,
     }
-    assert list(latencies_by("profile", records)) == ["retrieval"]
+    assert list(latencies_by("profile", records)) == ["retrieval/act"]
     assert list(latencies_by("model", records)) == ["big", "small"]
     looks = latencies_by("tool", records)["look"]
     assert (looks.count, looks.quantile_ms(50)) == (1, pytest.approx(25.0, rel=1e-3))

@@ -45,6 +45,7 @@ class Proposal:
         effect: The tool's effect class.
         fenced: It must not run before its verdict.
         steps: Tools of a plan's steps, in order.
+        rides_on: Index of the plan whose verdict is its verdict.
         verdict: `approve`, `reject`, `unknown`, `unavailable`; `None` while there is none.
         by: Who gave it.
         reason: Why.
@@ -58,6 +59,7 @@ class Proposal:
     effect: str
     fenced: bool
     steps: tuple[str, ...]
+    rides_on: int | None
     verdict: str | None
     by: str
     reason: str
@@ -140,6 +142,11 @@ def proposals_of(events: Sequence[Mapping[str, Any]]) -> list[Proposal]:
             for index, outcome in enumerate(event["outcomes"]):
                 if (event["window"], index) in found:
                     found[event["window"], index]["outcome"] = outcome
+    for (window, _), known in found.items():
+        plan = found.get((window, known["rides_on"])) if known["rides_on"] is not None else None
+        if plan is not None and "said" in plan and "said" not in known:
+            by = f"the verdict on plan {window}.{known['rides_on']}"
+            known["said"] = {**plan["said"], "by": by, "reason": ""}
     return [_proposal(known) for known in found.values()]
 
 
@@ -157,6 +164,7 @@ def _proposal(known: Mapping[str, Any]) -> Proposal:
         effect=known["effect"],
         fenced=known["fenced"],
         steps=tuple(known["steps"]),
+        rides_on=known["rides_on"],
         verdict=said.get("status"),
         by=said.get("by", ""),
         reason=said.get("reason", ""),

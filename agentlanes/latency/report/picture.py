@@ -55,8 +55,11 @@ def span_title(span: Span) -> str:
         'verdict 2.3'
     """
     place = _PLACE.match(span["id"])
-    numbered = "" if place is None or span["kind"] == "tool" else f" {place[1]}.{place[2]}"
-    return f"{_TITLES.get(span['kind'], span['name'])}{numbered}"
+    numbered = "" if place is None or span["kind"] == "tool" else f"{place[1]}.{place[2]}"
+    title = _TITLES.get(span["kind"], span["name"])
+    return " ".join(
+        filter(None, (numbered, title) if span["kind"] == "wait" else (title, numbered))
+    )
 
 
 def waterfall_picture(

@@ -7,6 +7,7 @@ script `assets/dom.js` reads it back (`readRun`), and the order of the columns i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from agentlanes.latency.report.facts import RunFacts
@@ -111,7 +112,7 @@ def _proposals(facts: RunFacts, names: _Names) -> list[list[Any]]:
             names.place(one.tool),
             names.place(one.effect),
             int(one.fenced),
-            ", ".join(one.steps),
+            _in_words(one.steps),
             names.place(one.verdict),
             names.place(one.by),
             one.reason,
@@ -119,6 +120,17 @@ def _proposals(facts: RunFacts, names: _Names) -> list[list[Any]]:
         ]
         for one in facts.proposals
     ]
+
+
+def _in_words(tools: Sequence[str]) -> str:
+    """Write a plan's tools, the same one in a row once with how often.
+
+    Example:
+        >>> _in_words(["stop", "stop", "start"])
+        '2 x stop, start'
+    """
+    runs = ((name, len(list(same))) for name, same in groupby(tools))
+    return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in runs)
 
 
 def _windows(facts: RunFacts) -> list[float]:

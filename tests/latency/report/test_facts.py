@@ -35,14 +35,21 @@ def test_proposals_carry_their_verdict_and_their_fate(tmp_path: Path) -> None:
     assert all(one.outcome == "discarded" for one in unjudged)
 
 
-def test_a_plan_shows_its_tools(tmp_path: Path) -> None:
+def test_a_plan_shows_its_tools_and_its_verdict_is_that_of_its_calls(tmp_path: Path) -> None:
     event = {"type": "agentlanes.proposal", "window": 0, "index": 0, "kind": "plan", "tool": ""}
     steps = [{"tool": "look", "args": {}}, {"tool": "store", "args": {}}]
+    more = {"effect": "", "fenced": False, "rides_on": None}
+    call = {**event, **more, "index": 1, "kind": "call", "tool": "look", "steps": [], "rides_on": 0}
+    said = {"status": "reject", "by": "reason", "reason": "the wrong order"}
     with RunLog(tmp_path, "r") as log:
-        log.event({**event, "steps": steps, "effect": "", "fenced": False, "rides_on": None})
+        log.event({**event, **more, "steps": steps})
+        log.event(call)
+        log.event({"type": "agentlanes.verdict", "window": 0, "index": 0, **said})
         log.event({"type": "agentlanes.settled", "window": 7, "outcomes": ["committed"]})
-    (plan,) = facts_of(read_run(log.path)).proposals
+    plan, first = facts_of(read_run(log.path)).proposals
     assert (plan.kind, plan.steps, plan.outcome) == ("plan", ("look", "store"), None)
+    assert (plan.verdict, plan.reason) == ("reject", "the wrong order")
+    assert (first.verdict, first.by) == ("reject", "the verdict on plan 0.0")
 
 
 def test_a_run_of_schema_1_is_told_without_a_path(tmp_path: Path) -> None:

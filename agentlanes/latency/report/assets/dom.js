@@ -90,7 +90,7 @@ function spanPlace(span) {
 // What a person calls a span.
 function spanTitle(span) {
   const place = spanPlace(span), number = place && span.kind !== "tool" ? ` ${place}` : "";
-  if (span.kind === "wait") return `waits for a verdict${number}`;
+  if (span.kind === "wait") return `${number} waits for a verdict`.trim();
   if (span.kind === "queue") return `queues (${span.name}${number})`;
   if (span.kind === "retry") return `failed attempts (${span.name}${number})`;
   if (span.kind === "person") return `a person is asked (${span.name})`;
