@@ -94,6 +94,11 @@ class RunFacts:
         return self.run.steps
 
     @property
+    def graph(self) -> str | None:
+        """The graph's name; of a file its name, not where on somebody's disk it is."""
+        return self.run.graph.rpartition("/")[2] if self.run.graph else None
+
+    @property
     def causes(self) -> dict[str, float]:
         """Milliseconds of the wall time by cause, the largest first."""
         return _largest_first(self.path.totals if self.path else {})

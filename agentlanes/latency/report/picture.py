@@ -9,7 +9,9 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import pairwise
 
+from agentlanes.latency.critical import Segment
 from agentlanes.latency.report.facts import RunFacts
 from agentlanes.latency.report.layout import Bar, LaneRows, Layout
 from agentlanes.latency.report.markup import Element, element, number
@@ -83,8 +85,9 @@ def waterfall_picture(
         if alone
         else None,
         drawing.frame(),
+        drawing.hops(),
         drawing.bars(),
-        drawing.path(),
+        drawing.outlines(),
         drawing.headings(),
         class_="fall",
         role="img",
@@ -147,17 +150,20 @@ class _Drawing:
     def bars(self) -> Element:
         return element("g", (self._bar(group) for group in self._groups()))
 
-    def path(self) -> Element:
+    def hops(self) -> Element:
+        """Draw the critical path from lane to lane; the lines pass under the bars."""
         drawn = element("g")
-        segments = self.facts.path.segments if self.facts.path else ()
-        if len(segments) > self.width:
-            return drawn
-        places = {span["id"]: at for at, span in enumerate(self.facts.spans)}
-        before: float | None = None
-        for part in segments:
-            if part.span_id not in places:
-                continue
-            y = self.y(self.layout.bars[places[part.span_id]])
+        for (_, before), (part, y) in pairwise(self._on_path()):
+            if before != y:
+                upper, lower = min(before, y) + ROW, max(before, y)
+                x = number(self.x(part.start_ms))
+                drawn.append(element("path", class_="hop", d=f"M{x} {upper}V{lower}"))
+        return drawn
+
+    def outlines(self) -> Element:
+        """Outline what is on the critical path."""
+        drawn = element("g")
+        for part, y in self._on_path():
             left, right = self.x(part.start_ms), self.x(part.end_ms)
             if right - left > 1:
                 drawn.append(
@@ -170,11 +176,18 @@ class _Drawing:
                         height=ROW - 2,
                     )
                 )
-            if before is not None and before != y:
-                upper, lower = min(before, y) + ROW, max(before, y)
-                drawn.append(element("path", class_="hop", d=f"M{number(left)} {upper}V{lower}"))
-            before = y
         return drawn
+
+    def _on_path(self) -> list[tuple[Segment, float]]:
+        segments = self.facts.path.segments if self.facts.path else []
+        if len(segments) > self.width:  # more than can be seen
+            return []
+        places = {span["id"]: at for at, span in enumerate(self.facts.spans)}
+        return [
+            (part, self.y(self.layout.bars[places[part.span_id]]))
+            for part in segments
+            if part.span_id in places
+        ]
 
     def _bar(self, group: Sequence[Bar]) -> Element:
         bar, spans = group[0], [self.facts.spans[bar.span] for bar in group]
@@ -195,6 +208,14 @@ class _Drawing:
         looks = ["bar", span["kind"] if bar.nested else bar.lane]
         looks += ["nested"] * bar.nested + ["discarded"] * (lost > 0.5) + ["many"] * many
         label = _fit(span, right - left - 12) if not (many or bar.nested) else ""
+        plate = element(
+            "rect",
+            class_="plate",
+            x=number(left + 4),
+            y=number(y + 4),
+            width=number(len(label) * LETTER + 6),
+            height="18",
+        )
         return element(
             "g",
             element("title", f"{len(group)} bars" if many else f"{title}: {took}"),
@@ -207,6 +228,7 @@ class _Drawing:
                 **across,
             ),
             element("rect", class_="hatched", **across, **lower) if lost else None,
+            plate if lost and label else None,
             element("text", label, x=number(left + 7), y=number(y + 17)) if label else None,
             class_=" ".join(looks),
         )
@@ -265,6 +287,6 @@ def _ticks(end: float, marks: float) -> Iterator[float]:
 
 
 def _instant(ms: float) -> str:
-    if ms >= 120_000:
+    if ms >= 60_000:
         return f"{ms // 60_000:.0f}m{ms % 60_000 / 1000:02.0f}s"
     return f"{ms:g} ms" if 0 < ms < 1000 else f"{ms / 1000:g} s"

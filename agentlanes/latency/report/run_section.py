@@ -65,7 +65,7 @@ def card(title: str, content: Sequence[Child], level: int = 2) -> Element:
 
 def _about(facts: RunFacts) -> Element:
     known = [
-        ("graph", facts.run.graph or "unknown"),
+        ("graph", facts.graph or "unknown"),
         ("run", facts.run.run_id),
         ("started", started(facts)),
         ("steps", str(len(facts.records))),

@@ -94,7 +94,7 @@ def runs_table(runs: Sequence[RunFacts], *, shown: int) -> Element:
             [
                 link,
                 started(facts),
-                facts.run.graph or UNKNOWN,
+                facts.graph or UNKNOWN,
                 element("span", status, class_="good" if status == "done" else "bad"),
                 format_ms(facts.wall_ms),
                 _most(facts),

@@ -63,7 +63,7 @@ def _part(title: str, body: RenderableType) -> Iterator[RenderableType]:
 
 def _run(facts: RunFacts) -> Iterator[RenderableType]:
     run = facts.run
-    about = [f"run {run.run_id}", run.graph or "", started(facts), f"{len(run.steps)} steps"]
+    about = [f"run {run.run_id}", facts.graph or "", started(facts), f"{len(run.steps)} steps"]
     yield Text(printable(", ".join(part for part in [*about, run.status] if part)), style="dim")
     if facts.path is None or facts.against is None:
         text = "recorded without spans (schema 1): no critical path; the lanes are below"

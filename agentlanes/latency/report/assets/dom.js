@@ -40,7 +40,7 @@ function duration(ms) {
 function instant(ms, step) {
   if (ms === 0) return "0 s";
   if (step < 1000 && ms < 1000) return `${round(ms)} ms`;
-  if (ms >= 120000 && step >= 1000) {
+  if (ms >= 60000 && step >= 1000) {
     const all = Math.round(ms / 1000);
     return `${Math.floor(all / 60)}m${String(all % 60).padStart(2, "0")}s`;
   }

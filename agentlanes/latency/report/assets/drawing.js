@@ -48,7 +48,7 @@ class Drawing {
     this.width = Math.max(200, this.plot.parentNode.clientWidth);
     this.shown = new Map();
     const focused = this.plot.contains(document.activeElement);
-    const layer = [this.drawFrame()];
+    const [hops, outlines] = this.drawPath(), layer = [this.drawFrame(), hops];
     const bars = svg("g", {});
     for (const lane of this.lanes) {
       for (const row of lane.rows) this.drawRow(lane, row, bars);
@@ -57,7 +57,7 @@ class Drawing {
         if (wide >= NARROW && span.end >= this.from && span.start <= this.to) this.drawBar(lane, [span], bars);
       }
     }
-    layer.push(bars, this.drawPath(), this.drawHeadings(), (this.ring = svg("rect", { class: "ring", visibility: "hidden" })));
+    layer.push(bars, outlines, this.drawHeadings(), (this.ring = svg("rect", { class: "ring", visibility: "hidden" })));
     this.plot.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.plot.setAttribute("height", this.height);
     this.plot.replaceChildren(this.plot.querySelector("defs") || svg("defs", {}), ...layer);
@@ -143,7 +143,9 @@ class Drawing {
     if (lost) bar.append(svg("rect", { class: "hatched", ...box, y: round(y + high * (1 - lost)), height: round(high * lost) }));
     const from = Math.max(left, 0), room = Math.min(right, this.width) - from - 12;
     if (!many && !span.nested && room > 15) {
-      bar.append(svg("text", { x: round(from + 7), y: y + 17 }, this.fit(span, room)));
+      const label = this.fit(span, room), wide = label.length * 6.4 + 6;
+      if (lost && label) bar.append(svg("rect", { class: "plate", x: round(from + 4), y: y + 4, width: round(wide), height: 18 }));
+      bar.append(svg("text", { x: round(from + 7), y: y + 17 }, label));
     }
     bars.append(bar);
     for (const one of group) this.shown.set(one.index, bar);
@@ -170,29 +172,27 @@ class Drawing {
       duration(last.end)}; press Enter to zoom in`;
   }
 
+  // The critical path: lines from lane to lane, which pass under the bars, and outlines over them.
   drawPath() {
-    const layer = svg("g", { "aria-hidden": "true" });
+    const hops = svg("g", { "aria-hidden": "true" }), outlines = svg("g", { "aria-hidden": "true" });
     const seen = this.run.path.filter((part) => part.end >= this.from && part.start <= this.to);
-    if (seen.length > this.width) return layer;
+    if (seen.length > this.width) return [hops, outlines];
     let before = null;
     for (const part of seen) {
       if (part.span < 0) continue;
-      const span = this.run.spans[part.span];
+      const y = this.y(this.run.spans[part.span]);
       const left = Math.max(-4, this.x(part.start)), right = Math.min(this.width + 4, this.x(part.end));
-      const y = this.y(span);
       if (right - left > 1) {
-        layer.append(svg("rect", {
-          class: "onpath", x: round(left + 1), y: y + 1, width: round(Math.max(1, right - left - 2)), height: ROW - 2,
-        }));
+        const box = { x: round(left + 1), y: y + 1, width: round(Math.max(1, right - left - 2)) };
+        outlines.append(svg("rect", { class: "onpath", ...box, height: ROW - 2 }));
       }
-      if (before && before.y !== y && part.start >= this.from) {
-        const [upper, lower] = before.y < y ? [before.y + ROW, y] : [y + ROW, before.y];
-        const x = round(this.x(part.start));
-        if (lower > upper) layer.append(svg("path", { class: "hop", d: `M${x} ${upper}V${lower}` }));
+      if (before !== null && before !== y && part.start >= this.from) {
+        const x = round(this.x(part.start)), upper = Math.min(before, y) + ROW, lower = Math.max(before, y);
+        hops.append(svg("path", { class: "hop", d: `M${x} ${upper}V${lower}` }));
       }
-      before = { y };
+      before = y;
     }
-    return layer;
+    return [hops, outlines];
   }
 
   drawOverview() {
