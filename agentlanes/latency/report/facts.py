@@ -99,6 +99,16 @@ class RunFacts:
         return self.run.graph.rpartition("/")[2] if self.run.graph else None
 
     @property
+    def windows(self) -> list[float]:
+        """When each window started, in milliseconds: with its first step."""
+        starts: dict[int, float] = {}
+        for record in self.records:
+            at = record["started_ms"]
+            if at is not None:
+                starts[record["window"]] = min(at, starts.get(record["window"], at))
+        return [at for _, at in sorted(starts.items())]
+
+    @property
     def causes(self) -> dict[str, float]:
         """Milliseconds of the wall time by cause, the largest first."""
         return _largest_first(self.path.totals if self.path else {})

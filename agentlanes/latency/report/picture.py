@@ -21,7 +21,7 @@ from agentlanes.latency.table import format_ms
 __all__ = ["hatch", "read_asset", "span_title", "waterfall_picture"]
 
 ROW, GAP, HEAD, AXIS = 26, 4, 22, 26
-NARROW, COLUMN = 2.0, 8
+NARROW, THIN, COLUMN = 2.0, 2.5, 8
 LETTER = 6.4
 _PLACE = re.compile(r"w(\d+)\.(?:p|draft)(\d+)")
 _TITLES = {
@@ -136,6 +136,9 @@ class _Drawing:
             drawn.append(
                 element("text", _instant(ms), class_="tick", x=x, y="14", text_anchor=edge)
             )
+        windows = self.facts.windows[1:]
+        for x in map(number, map(self.x, windows if len(windows) < self.width / 24 else ())):
+            drawn.append(element("line", class_="window", x1=x, x2=x, y1=AXIS, y2=self.height))
         return drawn
 
     def headings(self) -> Element:
@@ -196,7 +199,7 @@ class _Drawing:
         if many:
             left = left // COLUMN * COLUMN
             right = max(left + COLUMN, right)
-        wide, high = max(1.5, right - left), ROW * 0.36 if bar.nested else ROW
+        wide, high = max(THIN, right - left), ROW * 0.36 if bar.nested else ROW
         y = self.y(bar) + (ROW * 0.64 if bar.nested else 0)
         lost = sum(one["outcome"] == "discarded" for one in spans) / len(spans)
         busy = self.x(sum(one["end_ms"] - one["start_ms"] for one in spans)) / wide

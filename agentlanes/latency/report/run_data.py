@@ -68,7 +68,7 @@ def run_data(facts: RunFacts, layout: Layout) -> dict[str, Any]:
     return {
         "wall": _ms(facts.wall_ms),
         "lanes": [[lane.key, lane.title, lane.rows] for lane in layout.lanes],
-        "windows": _windows(facts),
+        "windows": [_ms(at) for at in facts.windows],
         "spans": spans,
         "path": path,
         "steps": _steps(facts, names),
@@ -131,16 +131,6 @@ def _in_words(tools: Sequence[str]) -> str:
     """
     runs = ((name, len(list(same))) for name, same in groupby(tools))
     return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in runs)
-
-
-def _windows(facts: RunFacts) -> list[float]:
-    """Give the start of each window: of its first step."""
-    starts: dict[int, float] = {}
-    for record in facts.records:
-        at = record["started_ms"]
-        if at is not None:
-            starts[record["window"]] = min(at, starts.get(record["window"], at))
-    return [round(at, 2) for _, at in sorted(starts.items())]
 
 
 def _first_ms(record: Any) -> float | None:

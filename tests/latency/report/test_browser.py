@@ -63,7 +63,7 @@ def test_every_bar_stands_where_its_span_does(tab: Tab, tmp_path: Path) -> None:
     for at, x, width, lost in bars:
         took = spans[at]["end_ms"] - spans[at]["start_ms"]
         assert x == pytest.approx(spans[at]["start_ms"] * scale, abs=0.05)
-        assert width == pytest.approx(max(1.5, took * scale), abs=0.05)
+        assert width == pytest.approx(max(2.5, took * scale), abs=0.05)
         assert lost == (spans[at]["outcome"] == "discarded")
     tab.run("document.querySelector('[data-act=in]').click()")
     half = {at: (x, width) for at, x, width, _ in tab.run(BARS)}
@@ -71,7 +71,7 @@ def test_every_bar_stands_where_its_span_does(tab: Tab, tmp_path: Path) -> None:
     inside = [at for at in half if half[at][0] > 0 and sum(half[at]) < tab.run(PLOT_WIDTH)]
     assert inside
     assert all(
-        half[at][1] == pytest.approx(2 * whole[at][1], abs=0.2) for at in inside if whole[at][1] > 2
+        half[at][1] == pytest.approx(2 * whole[at][1], abs=0.2) for at in inside if whole[at][1] > 3
     )
     assert tab.complaints == []
 

@@ -40,12 +40,11 @@ function duration(ms) {
 function instant(ms, step) {
   if (ms === 0) return "0 s";
   if (step < 1000 && ms < 1000) return `${round(ms)} ms`;
-  if (ms >= 60000 && step >= 1000) {
-    const all = Math.round(ms / 1000);
-    return `${Math.floor(all / 60)}m${String(all % 60).padStart(2, "0")}s`;
-  }
   const digits = step >= 1000 ? 0 : step >= 100 ? 1 : step >= 10 ? 2 : 3;
-  return `${(ms / 1000).toFixed(digits)} s`;
+  if (ms < 60000) return `${(ms / 1000).toFixed(digits)} s`;
+  const seconds = Math.round(ms / step) * step / 1000, minutes = Math.floor(seconds / 60);
+  const rest = (seconds - minutes * 60).toFixed(digits);
+  return `${minutes}m${rest.padStart(digits ? 3 + digits : 2, "0")}s`;
 }
 
 function niceStep(range, marks) {

@@ -2,7 +2,7 @@
 // The waterfall: draws what is in view, at any zoom, and nothing else. Bars too narrow to see are
 // drawn together with their neighbours, so a run of 5,000 steps takes no more than one of 50.
 
-const ROW = 26, GAP = 4, HEAD = 22, AXIS = 26, NARROW = 2, COLUMN = 8;
+const ROW = 26, GAP = 4, HEAD = 22, AXIS = 26, NARROW = 2, THIN = 2.5, COLUMN = 8;
 
 class Drawing {
   constructor(root, run) {
@@ -124,7 +124,7 @@ class Drawing {
     const column = Math.floor(this.x(span.start) / COLUMN) * COLUMN;
     const left = many ? column : Math.max(-4, this.x(span.start));
     const right = many ? Math.max(column + COLUMN, this.x(last.end)) : Math.min(this.width + 4, this.x(span.end));
-    const wide = Math.max(1.5, right - left);
+    const wide = Math.max(THIN, right - left);
     const y = this.y(span) + (span.nested ? ROW * 0.64 : 0), high = span.nested ? ROW * 0.36 : ROW;
     const lost = group.filter((one) => one.outcome === "discarded").length / group.length;
     const look = span.nested ? span.kind : lane.key;
