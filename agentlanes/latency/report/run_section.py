@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from agentlanes.latency.counterfactual import Counterfactuals
 from agentlanes.latency.report.charts import against_table, share_bar
 from agentlanes.latency.report.facts import RunFacts
 from agentlanes.latency.report.headline import headline
@@ -11,7 +12,7 @@ from agentlanes.latency.report.layout import lay_out
 from agentlanes.latency.report.markup import Child, Element, data_block, element
 from agentlanes.latency.report.picture import waterfall_picture
 from agentlanes.latency.report.run_data import run_data
-from agentlanes.latency.report.tables import lanes_table, path_table, short_id, started
+from agentlanes.latency.report.tables import cost_table, lanes_table, path_table, short_id, started
 
 __all__ = ["card", "run_section", "title_of"]
 
@@ -45,6 +46,8 @@ def run_section(facts: RunFacts, place: int, *, alone: bool, whole: bool = True)
     parts.append(card("Lanes", [lanes_table(facts)], level))
     if path := path_table(facts):
         parts.append(card("Critical path", [path], level))
+    if facts.against is not None:
+        parts.append(card("Cost", _cost(facts.against), level))
     if whole:
         parts += [_steps(level), data_block(run_data(facts, layout))]
     return element(
@@ -99,6 +102,14 @@ def _where(facts: RunFacts, level: int) -> Element:
         level,
     )
     return element("div", shares, compared, class_="pair")
+
+
+def _cost(against: Counterfactuals) -> list[Element]:
+    made = [cost_table(against)]
+    if against.spent.cost_usd is None:
+        text = "The cost is unknown without the price of each model: --prices FILE.toml."
+        made.append(element("p", text, class_="note"))
+    return made
 
 
 def _waterfall(facts: RunFacts, picture: Element | None, place: int, level: int) -> Element:

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentlanes.latency.counterfactual import Counterfactuals
 from agentlanes.latency.histogram import Grouping, Histogram
 from agentlanes.latency.report.charts import percent, spread, swatch
 from agentlanes.latency.report.facts import RunFacts, cause_label
 from agentlanes.latency.report.markup import Child, Element, element
 from agentlanes.latency.report.picture import span_title
 from agentlanes.latency.report.summary import Report
-from agentlanes.latency.report.words import change_words, level_words, own_words
+from agentlanes.latency.report.words import (
+    WORK_HEADS,
+    change_words,
+    level_words,
+    own_words,
+    work_words,
+)
 from agentlanes.latency.table import UNKNOWN, format_count, format_ms, sum_known
 
 __all__ = [
     "Col",
     "changes_table",
+    "cost_table",
     "lanes_table",
     "levels_table",
     "path_table",
@@ -149,6 +157,13 @@ def lanes_table(facts: RunFacts) -> Element:
             ]
         )
     return table("By lane, with what ran at the same time counted in each", columns, rows)
+
+
+def cost_table(against: Counterfactuals) -> Element:
+    """Show what the work of a run cost, and what of it was thrown away."""
+    columns = [(head, place == 0) for place, head in enumerate(WORK_HEADS)]
+    caption = "Work of both lanes and the tools, added up however much ran at once"
+    return table(caption, columns, work_words(against))
 
 
 def path_table(facts: RunFacts) -> Element | None:

@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from agentlanes.latency.counterfactual import Counterfactuals
 from agentlanes.latency.fitting import Column, FittedTable
 from agentlanes.latency.report.charts import percent
 from agentlanes.latency.report.facts import RunFacts, cause_label, totals
 from agentlanes.latency.report.picture import span_title
 from agentlanes.latency.report.summary import Report
 from agentlanes.latency.report.tables import short_id, started
-from agentlanes.latency.report.words import change_words, level_words, own_words
+from agentlanes.latency.report.words import (
+    WORK_HEADS,
+    change_words,
+    level_words,
+    own_words,
+    work_words,
+)
 from agentlanes.latency.table import UNKNOWN, format_ms, lane_summary, printable
 
 __all__ = ["report_text"]
@@ -78,6 +85,8 @@ def _run(facts: RunFacts) -> Iterator[RenderableType]:
         yield from _part("Against other ways to run it", _bars(against))
         yield from _part("Longest on the critical path", _longest(facts))
     yield from _part("Lanes", lane_summary(facts.records))
+    if facts.against is not None:
+        yield from _part("Cost", _cost(facts.against))
 
 
 def _causes(causes: dict[str, float]) -> FittedTable:
@@ -125,6 +134,23 @@ def _longest(facts: RunFacts) -> FittedTable:
             Column(name="at", cells=[format_ms(part.start_ms) for part in parts]),
             Column(name="cause", cells=[cause_label(part.cause) for part in parts], left=True),
             Column(name="what", cells=what, left=True, drop=0),
+        ],
+        gap=2,
+    )
+
+
+def _cost(against: Counterfactuals) -> FittedTable:
+    rows = work_words(against)
+    drops = (None, None, 3, 4, 1, 5, 2, None)
+    return FittedTable(
+        [
+            Column(
+                name=head,
+                cells=[row[place] for row in rows],
+                left=place == 0,
+                drop=drop,
+            )
+            for place, (head, drop) in enumerate(zip(WORK_HEADS, drops, strict=True))
         ],
         gap=2,
     )

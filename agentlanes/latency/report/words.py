@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from agentlanes.latency.compare import Change
+from agentlanes.latency.counterfactual import Counterfactuals
+from agentlanes.latency.prices import Work
 from agentlanes.latency.report.facts import cause_label
 from agentlanes.latency.report.summary import Report
 from agentlanes.latency.slo import SloResult
 from agentlanes.latency.table import UNKNOWN, format_count, format_ms
 
-__all__ = ["change_words", "level_words", "own_words"]
+__all__ = ["WORK_HEADS", "change_words", "level_words", "own_words", "work_words"]
 
 _METRICS = {
     "output_tokens_per_s": "{:.0f} output tokens a second",
@@ -49,6 +51,46 @@ def own_words(report: Report, result: SloResult) -> str:
     """Say what the library itself adds to a step of a level's profile, against its target."""
     own = next((one for one in report.own if one.profile == result.slo.profile), None)
     return UNKNOWN if own is None else f"{format_ms(own.p95_ms)} ({own.share:.1%})"
+
+
+WORK_HEADS = (
+    "work",
+    "time of all",
+    "lane calls",
+    "tokens in",
+    "cached",
+    "out",
+    "reasoning",
+    "cost",
+)
+"""Headings of `work_words`."""
+
+
+def work_words(against: Counterfactuals) -> list[tuple[str, ...]]:
+    """Say what a run's work cost: all of it, what was discarded, and what running ahead lost."""
+    rows = (
+        ("all", against.spent),
+        ("discarded", against.wasted),
+        ("lost by running ahead", against.ahead_wasted),
+    )
+    return [
+        (
+            name,
+            format_ms(work.ms),
+            _calls(work),
+            format_count(work.input_tokens),
+            format_count(work.cached_tokens),
+            format_count(work.output_tokens),
+            format_count(work.reasoning_tokens),
+            "unknown" if work.cost_usd is None else f"${work.cost_usd:.4f}",
+        )
+        for name, work in rows
+    ]
+
+
+def _calls(work: Work) -> str:
+    silent = work.unreported_calls
+    return f"{work.lane_calls} ({silent} tell no tokens)" if silent else str(work.lane_calls)
 
 
 def change_words(change: Change) -> tuple[str, str, str, str, str]:
