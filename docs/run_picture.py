@@ -21,7 +21,6 @@ from rich.text import Text
 
 from agentlanes.cli.board import Board
 from agentlanes.cli.live import LinesView
-from agentlanes.latency.jsonl import RunLog
 from agentlanes.latency.table import steps_view
 
 __all__ = ["record_demo", "run_svg"]
@@ -74,27 +73,24 @@ THEME = TerminalTheme(
 )
 
 
-def record_demo(target: Path, run_file: Path) -> None:
+def record_demo(target: Path) -> None:
     """Run the demo on the local models and write down what it streamed and when.
 
     Args:
         target: The recording: the request, the events with their times in seconds, the answer.
-        run_file: The same run's file, as `agentlanes run` writes it; its name is the run's id.
     """
     demo = _load_demo()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        recording = asyncio.run(_record(demo, run_file.stem))
-        run_file.write_bytes(Path(f"{run_file.stem}.jsonl").read_bytes())
+        recording = asyncio.run(_record(demo))
     target.write_text(f"{json.dumps(recording, indent=1)}\n", encoding="utf-8")
 
 
-async def _record(demo: ModuleType, run_id: str) -> dict[str, Any]:
+async def _record(demo: ModuleType) -> dict[str, Any]:
     task = demo.make_task(0)
     events: list[tuple[float, Any]] = []
     result: dict[str, Any] = {}
     async with demo.make_graph() as agent:
-        log = RunLog(".", run_id, graph="demo")
         began = time.monotonic()
         given = {"messages": [("user", task.request)]}
         async for _, mode, part in agent.astream(
@@ -102,12 +98,9 @@ async def _record(demo: ModuleType, run_id: str) -> dict[str, Any]:
         ):
             if mode == "custom":
                 events.append((round(time.monotonic() - began, 3), part))
-                log.event(part)
             else:
                 result = part if "answer" in part else result
         took_s = round(time.monotonic() - began, 3)
-        log.result(answer=result["answer"], committed=result["committed"])
-        log.close()
     faults = demo.find_faults(task, result, sorted(demo.FOLDER.glob("outbox/*.eml")))
     if faults:
         raise SystemExit(f"the run is not worth a picture: {'; '.join(faults)}")

@@ -268,9 +268,9 @@ def test_the_picture_of_a_run_is_of_its_recording() -> None:
 def test_the_waterfall_is_of_its_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs")
     images = ROOT / "docs" / "images"
-    drawn = import_module("waterfall_picture").waterfall_svg(images / "demo.jsonl")
+    drawn = import_module("waterfall_picture").waterfall_svg(images / "refunds.jsonl")
     assert (images / "waterfall.svg").read_text(encoding="utf-8") == drawn, "make docs"
-    facts = facts_of(read_run(images / "demo.jsonl"))
+    facts = facts_of(read_run(images / "refunds.jsonl"))
     assert facts.against is not None
     page = (ROOT / "docs" / "latency.md").read_text(encoding="utf-8")
     assert "; ".join(headline(facts)) in page
