@@ -8,7 +8,7 @@ from agentlanes import __version__
 from agentlanes.latency.report.charts import share_bar
 from agentlanes.latency.report.facts import totals
 from agentlanes.latency.report.markup import Element, element, hash_source, render
-from agentlanes.latency.report.picture import read_asset
+from agentlanes.latency.report.picture import hatch, read_asset
 from agentlanes.latency.report.run_section import card, run_section, title_of
 from agentlanes.latency.report.summary import GROUPINGS, Report
 from agentlanes.latency.report.tables import (
@@ -66,6 +66,7 @@ def report_page(report: Report, *, max_bytes: int = MAX_BYTES) -> str:
     body = element(
         "body",
         element("a", "Skip to the report", class_="skip", href="#report"),
+        element("svg", hatch(), class_="defs fall", width="0", height="0", aria_hidden="true"),
         _top(),
         element("main", _main(report, max_bytes), id="report", tabindex="-1"),
         _footer(),

@@ -39,7 +39,7 @@ def read_asset(name: str) -> str:
 
 
 def hatch() -> Element:
-    """Give the pattern that discarded work is hatched with."""
+    """Give the pattern that discarded work is hatched with: once a page, in nothing hidden."""
     lines = element("path", d="M-2 2 L2 -2 M0 8 L8 0 M6 10 L10 6")
     pattern = element(
         "pattern", lines, id="hatch", width="8", height="8", patternUnits="userSpaceOnUse"
@@ -73,14 +73,14 @@ def waterfall_picture(
         facts: The run.
         layout: Where its spans stand.
         width: In pixels.
-        alone: Bring the style along, for a file of its own; a page has it already.
+        alone: Bring style and hatching along, for a file of its own; a page has both already.
     """
     drawing = _Drawing(facts, layout, width)
     title = f"Waterfall of a run of {format_ms(facts.wall_ms)}"
     return element(
         "svg",
         element("style", read_asset("bars.css")) if alone else None,
-        hatch(),
+        hatch() if alone else None,
         element("rect", width=width, height=drawing.height, fill="var(--ground)")
         if alone
         else None,

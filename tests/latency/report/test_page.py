@@ -101,6 +101,8 @@ def test_several_runs_have_a_part_each_and_links_to_it(tmp_path: Path) -> None:
     assert links == [f"#run-{number}" for number in range(4)]
     assert {str(link)[1:] for link in links} <= ids
     assert [tag for tag, _ in read.tags].count("h1") == 1
+    named = [given["id"] for _, given in read.tags if "id" in given]
+    assert len(named) == len(set(named))
 
 
 def test_five_thousand_steps_stay_under_the_limit(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@
 function put(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
-    if (name === "on") for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
-    else made.setAttribute(name, value === true ? "" : String(value));
+    if (name === "on") {
+      for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
+    } else made.setAttribute(name, value === true ? "" : String(value));
   }
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
@@ -77,7 +78,8 @@ function readRun(text) {
     fenced: row[5] === 1, steps: row[6], verdict: name(row[7]), by: name(row[8]), reason: row[9],
     outcome: name(row[10]),
   }));
-  return { wall: data.wall, lanes: data.lanes, windows: data.windows, spans, path, steps, proposals };
+  const { wall, lanes, windows } = data;
+  return { wall, lanes, windows, spans, path, steps, proposals };
 }
 
 // The window and the number there that a span belongs to.

@@ -10,7 +10,7 @@ class Drawing {
     this.plot = root.querySelector(".plot svg");
     this.overview = root.querySelector(".overview");
     this.range = root.querySelector(".range");
-    this.end = run.spans.reduce((most, span) => Math.max(most, span.end), Math.max(run.wall || 0, 1));
+    this.end = run.spans.reduce((most, span) => Math.max(most, span.end), run.wall || 1);
     this.from = 0;
     this.to = this.end;
     this.selected = null;
@@ -40,6 +40,10 @@ class Drawing {
     return ((ms - this.from) / (this.to - this.from)) * this.width;
   }
 
+  wide(span) {
+    return this.x(span.end) - this.x(span.start);
+  }
+
   y(span) {
     return this.lanes[span.lane].top + HEAD + span.row * (ROW + GAP);
   }
@@ -53,17 +57,18 @@ class Drawing {
     for (const lane of this.lanes) {
       for (const row of lane.rows) this.drawRow(lane, row, bars);
       for (const span of lane.nested) {
-        const wide = this.x(span.end) - this.x(span.start);
-        if (wide >= NARROW && span.end >= this.from && span.start <= this.to) this.drawBar(lane, [span], bars);
+        const seen = span.end >= this.from && span.start <= this.to;
+        if (seen && this.wide(span) >= NARROW) this.drawBar(lane, [span], bars);
       }
     }
-    layer.push(bars, outlines, this.drawHeadings(), (this.ring = svg("rect", { class: "ring", visibility: "hidden" })));
+    this.ring = svg("rect", { class: "ring", visibility: "hidden" });
+    layer.push(bars, outlines, this.drawHeadings(), this.ring);
     this.plot.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.plot.setAttribute("height", this.height);
-    this.plot.replaceChildren(this.plot.querySelector("defs") || svg("defs", {}), ...layer);
+    this.plot.replaceChildren(...layer);
     this.drawOverview();
-    this.range.textContent = `${instant(this.from, (this.to - this.from) / 50)} to ${
-      instant(this.to, (this.to - this.from) / 50)} of ${duration(this.end)}`;
+    const [from, to] = [this.from, this.to].map((ms) => instant(ms, (this.to - this.from) / 50));
+    this.range.textContent = `${from} to ${to} of ${duration(this.end)}`;
     const place = this.shown.get(this.cursor) || this.shown.values().next().value;
     if (place) place.setAttribute("tabindex", "0");
     if (focused && place) place.focus({ preventScroll: true });
@@ -73,15 +78,17 @@ class Drawing {
   drawFrame() {
     const frame = svg("g", { "aria-hidden": "true" });
     this.lanes.forEach((lane, place) => {
-      const high = HEAD + lane.rows.length * (ROW + GAP) + 6;
-      if (place % 2 === 0) frame.append(svg("rect", { class: "band", x: 0, y: lane.top, width: this.width, height: high }));
+      const height = HEAD + lane.rows.length * (ROW + GAP) + 6;
+      const box = { x: 0, y: lane.top, width: this.width, height };
+      if (place % 2 === 0) frame.append(svg("rect", { class: "band", ...box }));
     });
     const step = niceStep(this.to - this.from, Math.max(2, this.width / 110));
     for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
       const x = round(this.x(at));
       frame.append(svg("line", { class: "grid", x1: x, x2: x, y1: AXIS - 6, y2: this.height }));
       const edge = x > this.width - 40 ? "end" : x < 20 ? "start" : "middle";
-      frame.append(svg("text", { class: "tick", x, y: 14, "text-anchor": edge }, instant(at, step)));
+      const anchor = { class: "tick", x, y: 14, "text-anchor": edge };
+      frame.append(svg("text", anchor, instant(at, step)));
     }
     const seen = this.run.windows.filter((at) => at > this.from && at < this.to);
     if (seen.length <= this.width / 24) {
@@ -94,7 +101,8 @@ class Drawing {
   }
 
   drawHeadings() {
-    return svg("g", { "aria-hidden": "true" }, ...this.lanes.map((lane) => svg("text", { class: "heading", x: 8, y: lane.top + 15 }, lane.title)));
+    const heading = (lane) => svg("text", { class: "heading", x: 8, y: lane.top + 15 }, lane.title);
+    return svg("g", { "aria-hidden": "true" }, ...this.lanes.map(heading));
   }
 
   drawRow(lane, row, bars) {
@@ -104,51 +112,67 @@ class Drawing {
       if (row[middle].end < this.from) first = middle + 1;
       else last = middle;
     }
+    const column = (span) => Math.floor(this.x(span.start) / COLUMN);
     let group = [];
     const flush = () => {
       if (group.length) this.drawBar(lane, group, bars);
       group = [];
     };
     for (let at = first; at < row.length && row[at].start <= this.to; at++) {
-      const span = row[at], column = Math.floor(this.x(span.start) / COLUMN);
-      const narrow = this.x(span.end) - this.x(span.start) < NARROW * 2;
-      if (group.length && !(narrow && column === Math.floor(this.x(group[0].start) / COLUMN))) flush();
+      const span = row[at], narrow = this.wide(span) < NARROW * 2;
+      if (group.length && !(narrow && column(span) === column(group[0]))) flush();
       group.push(span);
       if (!narrow) flush();
     }
     flush();
   }
 
+  // A bar for a span, or one for a group of spans too narrow to be seen by themselves: a column
+  // whose depth of colour says how busy it is. What was discarded is hatched, of a group its share.
   drawBar(lane, group, bars) {
     const span = group[0], last = group[group.length - 1], many = group.length > 1;
-    const column = Math.floor(this.x(span.start) / COLUMN) * COLUMN;
-    const left = many ? column : Math.max(-4, this.x(span.start));
-    const right = many ? Math.max(column + COLUMN, this.x(last.end)) : Math.min(this.width + 4, this.x(span.end));
-    const wide = Math.max(THIN, right - left);
-    const y = this.y(span) + (span.nested ? ROW * 0.64 : 0), high = span.nested ? ROW * 0.36 : ROW;
+    const [left, right] = this.edges(span, last, many), wide = Math.max(THIN, right - left);
+    const y = this.y(span) + (span.nested ? ROW * 0.64 : 0);
+    const high = span.nested ? ROW * 0.36 : ROW;
     const lost = group.filter((one) => one.outcome === "discarded").length / group.length;
-    const look = span.nested ? span.kind : lane.key;
+    const looks = ["bar", span.nested ? span.kind : lane.key, span.nested && "nested"];
     const bar = svg("g", {
-      class: `bar ${look}${span.nested ? " nested" : ""}${lost > 0.5 ? " discarded" : ""}${many ? " many" : ""}`,
-      role: "button", tabindex: "-1", "aria-pressed": this.selected === span.index ? "true" : "false",
+      class: [...looks, lost > 0.5 && "discarded", many && "many"].filter(Boolean).join(" "),
+      role: "button",
+      tabindex: "-1",
+      "aria-pressed": this.selected === span.index ? "true" : "false",
       "aria-label": many ? this.sayMany(lane, group) : this.say(span),
-      "data-span": span.index, "data-many": many ? last.index : null,
+      "data-span": span.index,
+      "data-many": many ? last.index : null,
     });
-    const busy = group.reduce((ms, one) => ms + one.end - one.start, 0) / (this.to - this.from) * this.width / wide;
-    const box = { x: round(left), y: round(y), width: round(wide), height: round(high) };
-    bar.append(
-      svg("title", {}, many ? `${group.length} bars` : `${spanTitle(span)}: ${duration(span.end - span.start)}`),
-      svg("rect", { class: "fill", ...box, "fill-opacity": many ? round(0.25 + 0.65 * Math.min(1, busy)) : null }),
-    );
-    if (lost) bar.append(svg("rect", { class: "hatched", ...box, y: round(y + high * (1 - lost)), height: round(high * lost) }));
-    const from = Math.max(left, 0), room = Math.min(right, this.width) - from - 12;
-    if (!many && !span.nested && room > 15) {
-      const label = this.fit(span, room), wide = label.length * 6.4 + 6;
-      if (lost && label) bar.append(svg("rect", { class: "plate", x: round(from + 4), y: y + 4, width: round(wide), height: 18 }));
-      bar.append(svg("text", { x: round(from + 7), y: y + 17 }, label));
-    }
+    const busy = group.reduce((px, one) => px + this.wide(one), 0) / wide;
+    const depth = many ? round(0.25 + 0.65 * Math.min(1, busy)) : null;
+    const across = { x: round(left), width: round(wide) };
+    const took = duration(span.end - span.start);
+    bar.append(svg("title", {}, many ? `${group.length} bars` : `${spanTitle(span)}: ${took}`));
+    const whole = { y: round(y), height: round(high) };
+    bar.append(svg("rect", { class: "fill", ...across, ...whole, "fill-opacity": depth }));
+    const lower = { y: round(y + high * (1 - lost)), height: round(high * lost) };
+    if (lost) bar.append(svg("rect", { class: "hatched", ...across, ...lower }));
+    if (!many && !span.nested) this.label(bar, span, Math.max(left, 0), right, y, lost);
     bars.append(bar);
     for (const one of group) this.shown.set(one.index, bar);
+  }
+
+  edges(span, last, many) {
+    const [left, right] = [this.x(span.start), this.x(span.end)];
+    if (!many) return [Math.max(-4, left), Math.min(this.width + 4, right)];
+    const column = Math.floor(left / COLUMN) * COLUMN;
+    return [column, Math.max(column + COLUMN, this.x(last.end))];
+  }
+
+  label(bar, span, from, right, y, lost) {
+    const text = this.fit(span, Math.min(right, this.width) - from - 12);
+    if (!text) return;
+    const width = round(text.length * 6.4 + 6);
+    const plate = { class: "plate", x: round(from + 4), y: y + 4, width, height: 18 };
+    if (lost) bar.append(svg("rect", plate)); // a label on hatching could not be read
+    bar.append(svg("text", { x: round(from + 7), y: y + 17 }, text));
   }
 
   // A bar's label: its title, or where there is no room its number, or a part of the title.
@@ -174,20 +198,22 @@ class Drawing {
 
   // The critical path: lines from lane to lane, which pass under the bars, and outlines over them.
   drawPath() {
-    const hops = svg("g", { "aria-hidden": "true" }), outlines = svg("g", { "aria-hidden": "true" });
+    const hidden = { "aria-hidden": "true" }, hops = svg("g", hidden), outlines = svg("g", hidden);
     const seen = this.run.path.filter((part) => part.end >= this.from && part.start <= this.to);
     if (seen.length > this.width) return [hops, outlines];
     let before = null;
     for (const part of seen) {
       if (part.span < 0) continue;
       const y = this.y(this.run.spans[part.span]);
-      const left = Math.max(-4, this.x(part.start)), right = Math.min(this.width + 4, this.x(part.end));
+      const left = Math.max(-4, this.x(part.start));
+      const right = Math.min(this.width + 4, this.x(part.end));
       if (right - left > 1) {
         const box = { x: round(left + 1), y: y + 1, width: round(Math.max(1, right - left - 2)) };
         outlines.append(svg("rect", { class: "onpath", ...box, height: ROW - 2 }));
       }
       if (before !== null && before !== y && part.start >= this.from) {
-        const x = round(this.x(part.start)), upper = Math.min(before, y) + ROW, lower = Math.max(before, y);
+        const upper = Math.min(before, y) + ROW, lower = Math.max(before, y);
+        const x = round(this.x(part.start));
         hops.append(svg("path", { class: "hop", d: `M${x} ${upper}V${lower}` }));
       }
       before = y;
@@ -201,23 +227,24 @@ class Drawing {
       this.stripWidth = wide;
       this.strip = svg("g", { "aria-hidden": "true" });
       for (const [x, y, width, height, cause] of stripe(this.run.path, this.end, wide, 20)) {
-        this.strip.append(svg("rect", { class: `c-${cause}`, x: round(x), y: round(7 + y), width: round(width), height: round(height) }));
+        const box = { x: round(x), y: round(7 + y), width: round(width), height: round(height) };
+        this.strip.append(svg("rect", { class: `c-${cause}`, ...box }));
       }
       this.overview.setAttribute("viewBox", `0 0 ${wide} ${high}`);
     }
     const whole = this.from <= 0 && this.to >= this.end;
-    const brush = svg("rect", {
-      class: "brush", x: round(at(this.from)) + 1, y: 2, width: round(Math.max(3, at(this.to) - at(this.from) - 2)),
-      height: high - 4, rx: 4, visibility: whole ? "hidden" : "visible",
-    });
+    const width = round(Math.max(3, at(this.to - this.from) - 2));
+    const box = { x: round(at(this.from)) + 1, y: 2, width, height: high - 4, rx: 4 };
+    const brush = svg("rect", { class: "brush", ...box, visibility: whole ? "hidden" : "visible" });
     this.overview.replaceChildren(this.strip, brush);
   }
 
   mark(bar) {
     const box = bar && bar.querySelector(".fill");
     if (!box) return this.ring.setAttribute("visibility", "hidden");
-    const [x, y, width, height] = ["x", "y", "width", "height"].map((key) => Number(box.getAttribute(key)));
-    put(this.ring, { x: x - 3, y: y - 3, width: width + 6, height: height + 6, visibility: "visible" }, []);
+    const known = ["x", "y", "width", "height"].map((key) => Number(box.getAttribute(key)));
+    const [x, y, width, height] = [known[0] - 3, known[1] - 3, known[2] + 6, known[3] + 6];
+    put(this.ring, { x, y, width, height, visibility: "visible" }, []);
   }
 }
 
@@ -225,7 +252,10 @@ class Drawing {
 // column stands for a slice of time, divided by what the slice went to.
 function stripe(path, end, wide, high) {
   if (path.length <= wide / 2) {
-    return path.map((part) => [(part.start / end) * wide, 0, Math.max(0.5, ((part.end - part.start) / end) * wide), high, part.cause]);
+    return path.map((part) => {
+      const width = Math.max(0.5, ((part.end - part.start) / end) * wide);
+      return [(part.start / end) * wide, 0, width, high, part.cause];
+    });
   }
   const column = 3, count = Math.ceil(wide / column), slice = (end / wide) * column;
   const columns = Array.from({ length: count }, () => new Map());

@@ -1,15 +1,23 @@
 "use strict";
 // What stands beside and below the waterfall: the chosen bar, plan and verdicts, and the steps.
 
-const SAID = { approve: "approved", reject: "rejected", unknown: "unreadable", unavailable: "unavailable" };
+const SAID = {
+  approve: "approved",
+  reject: "rejected",
+  unknown: "unreadable",
+  unavailable: "unavailable",
+};
 
 // A list that shows so many entries at a time.
 class Pages {
   constructor(area, size, entries, show, above = area) {
     Object.assign(this, { area, size, entries, show, page: 0 });
-    const turn = (by) => html("button", { type: "button", on: { click: () => this.turn(by) } }, by < 0 ? "Previous" : "Next");
-    this.back = turn(-1);
-    this.forth = turn(1);
+    const button = (by, text) => {
+      const act = { click: () => this.turn(by) };
+      return html("button", { type: "button", on: act }, text);
+    };
+    this.back = button(-1, "Previous");
+    this.forth = button(1, "Next");
     this.said = html("span", { role: "status" });
     this.pager = html("div", { class: "pager" }, this.back, this.said, this.forth);
     above.after(this.pager);
@@ -41,11 +49,14 @@ class Lists {
     this.byPlace = new Map(run.proposals.map((one) => [`${one.window}.${one.index}`, one]));
     this.byId = new Map(run.spans.map((span) => [span.id, span]));
     const verdicts = root.querySelector(".verdicts");
-    this.verdicts = run.proposals.length ? new Pages(verdicts, 40, run.proposals, (one) => this.verdict(one)) : null;
+    const entry = (one) => this.verdict(one);
+    this.verdicts = run.proposals.length ? new Pages(verdicts, 40, run.proposals, entry) : null;
     this.rows = root.querySelector(".steps tbody");
     this.order = root.querySelector(".steps select");
-    this.first = new Map(run.spans.filter((span) => !span.nested).reverse().map((span) => [span.step, span]));
-    this.steps = new Pages(this.rows, 100, run.steps, (step) => this.step(step), root.querySelector(".steps .scroll"));
+    const outer = run.spans.filter((span) => !span.nested).reverse();
+    this.first = new Map(outer.map((span) => [span.step, span])); // of each step
+    const row = (step) => this.step(step), table = root.querySelector(".steps .scroll");
+    this.steps = new Pages(this.rows, 100, run.steps, row, table);
     this.order.addEventListener("change", () => this.sort(this.order.value));
   }
 
@@ -73,17 +84,21 @@ class Lists {
     return html("button", { type: "button", class: "link", on: { click: act } }, text);
   }
 
+  entry(span, text) {
+    return span && this.waterfall ? this.jump(span, text) : text;
+  }
+
   step(step) {
     const cell = (text, kind) => html("td", { class: kind || null }, text);
-    const ms = (value) => (value === null ? html("td", { class: "unknown" }, "–") : cell(duration(value)));
+    const ms = (value) => (value === null ? cell("–", "unknown") : cell(duration(value)));
     const count = (value) => (value === null ? "–" : String(value));
     const span = this.first.get(step.index), node = step.node;
-    const lost = step.outcome === "discarded" ? "bad w" : "w";
+    const lost = step.outcome === "discarded" ? "bad w" : "w", late = step.met === false;
     return html("tr", {},
       cell(String(step.index)), cell(String(step.window)),
-      html("th", { scope: "row", class: "w" }, span && this.waterfall ? this.jump(span, node) : node),
+      html("th", { scope: "row", class: "w" }, this.entry(span, node)),
       cell(step.model || "–", "w name"), ms(step.started), ms(step.first),
-      html("td", { class: step.met === false ? "bad" : null }, duration(step.call), step.met === false ? " (late)" : ""),
+      late ? cell(`${duration(step.call)} (late)`, "bad") : ms(step.call),
       ms(step.tool), ms(step.wait), ms(step.saved), ms(step.wasted),
       cell(`${count(step.input)}/${count(step.output)}`), cell(step.outcome, lost));
   }
@@ -91,13 +106,15 @@ class Lists {
   verdict(one) {
     const place = `${one.window}.${one.index}`;
     const id = `w${one.window}.p${one.index}`;
-    const span = this.byId.get(`${id}.verdict`) || this.byId.get(`${id}.tool`) || this.byId.get(`${id}.wait`);
-    const what = one.kind === "plan" ? `plan: ${one.steps || "nothing to do"}` : one.kind === "finish" ? "finish" : one.tool;
+    const parts = ["verdict", "tool", "wait"].map((part) => this.byId.get(`${id}.${part}`));
+    const plan = `plan: ${one.steps || "nothing to do"}`;
+    const what = { plan, finish: "finish" }[one.kind] || one.tool;
     const said = one.verdict ? `${SAID[one.verdict] || one.verdict} by ${one.by}` : "no verdict";
-    const facts = [one.effect, one.fenced && one.outcome !== "fenced" ? "fence" : null, one.outcome].filter(Boolean).join(", ");
+    const fence = one.fenced && one.outcome !== "fenced" ? "fence" : null;
+    const facts = [one.effect, fence, one.outcome].filter(Boolean).join(", ");
     return html("li", { class: one.verdict || null },
       html("span", { class: "tag" }, `${place} `),
-      span && this.waterfall ? html("span", { class: "what" }, this.jump(span, what)) : html("span", { class: "what" }, what),
+      html("span", { class: "what" }, this.entry(parts.find(Boolean), what)),
       html("p", {}, `${said}${one.reason ? `: ${one.reason}` : ""}`),
       facts ? html("p", { class: "tag" }, facts) : null);
   }
@@ -110,23 +127,30 @@ class Lists {
     const step = this.run.steps[span.step], place = /^w(\d+)\.p(\d+)/.exec(span.id);
     const proposal = place && this.byPlace.get(`${place[1]}.${place[2]}`);
     const list = html("dl", {});
-    const tell = (name, ...value) => value.some((one) => one !== null && one !== undefined && one !== "")
-      && list.append(html("dt", {}, name), html("dd", {}, ...value));
+    const tell = (name, ...value) => {
+      if (value.some((one) => one !== null && one !== undefined && one !== "")) {
+        list.append(html("dt", {}, name), html("dd", {}, ...value));
+      }
+    };
     const known = (value) => (value === null ? "unknown" : String(value));
-    tell("time", `${duration(span.start)} to ${duration(span.end)}: ${duration(span.end - span.start)}`);
+    const took = duration(span.end - span.start);
+    tell("time", `${duration(span.start)} to ${duration(span.end)}: ${took}`);
     tell("critical path", span.critical ? duration(span.critical) : "no");
     tell("outcome", span.outcome);
-    if (proposal) tell("verdict", proposal.verdict ? `${SAID[proposal.verdict]} by ${proposal.by}` : null);
+    if (proposal?.verdict) tell("verdict", `${SAID[proposal.verdict]} by ${proposal.by}`);
     if (proposal) tell("why", proposal.reason);
     if (step && (span.kind === "act" || span.kind === "reason")) {
       tell("model", step.model);
       tell("first token", step.first === null ? null : duration(step.first));
-      tell("tokens", `${known(step.input)} in (${known(step.cached)} cached), ${known(step.output)} out (${known(step.reasoning)} reasoning)`);
+      const read = `${known(step.input)} in (${known(step.cached)} cached)`;
+      tell("tokens", `${read}, ${known(step.output)} out (${known(step.reasoning)} reasoning)`);
       tell("target", step.met === null ? null : `${step.profile}: ${step.met ? "kept" : "missed"}`);
     }
-    const waited = span.after.flatMap((at, place) => [place ? ", " : null, this.jump(this.run.spans[at], spanTitle(this.run.spans[at]))]);
-    tell("started after", ...waited);
+    const waited = span.after.map((at) => this.run.spans[at]);
+    const links = waited.flatMap((one, at) => [at ? ", " : null, this.jump(one, spanTitle(one))]);
+    tell("started after", ...links);
     this.detail.replaceChildren(html("h3", {}, spanTitle(span)), list);
-    if (this.verdicts && proposal) this.verdicts.open(proposal)?.scrollIntoView({ block: "nearest" });
+    const shown = proposal && this.verdicts?.open(proposal);
+    if (shown) shown.scrollIntoView({ block: "nearest" });
   }
 }

@@ -30,7 +30,9 @@ function showRun(section) {
 }
 
 document.getElementById("theme").hidden = false;
-document.getElementById("theme").addEventListener("click", () => setTheme(root.dataset.theme === "dark" ? "light" : "dark"));
+document.getElementById("theme").addEventListener("click", () => {
+  setTheme(root.dataset.theme === "dark" ? "light" : "dark");
+});
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 for (const part of document.querySelectorAll(".scripted")) part.removeAttribute("hidden");
 const wanted = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));

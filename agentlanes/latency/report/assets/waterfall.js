@@ -35,7 +35,8 @@ class Waterfall extends Drawing {
   act(what) {
     const middle = this.cursor === null ? undefined : this.run.spans[this.cursor];
     const inView = middle && middle.end > this.from && middle.start < this.to;
-    const around = inView ? Math.min(Math.max((middle.start + middle.end) / 2, this.from), this.to) : undefined;
+    const centre = inView ? (middle.start + middle.end) / 2 : undefined;
+    const around = inView ? Math.min(Math.max(centre, this.from), this.to) : undefined;
     if (what === "in") this.zoom(0.5, around);
     if (what === "out") this.zoom(2, around);
     if (what === "fit") this.look(0, this.end);
@@ -52,23 +53,29 @@ class Waterfall extends Drawing {
       const about = Math.min(length, Math.max((span.end - span.start) * 30, this.end / 1e5));
       this.look(span.start - about / 2, span.start + about / 2);
     } else if (span.start < this.from || span.end > this.to) {
-      const middle = span.end - span.start > length ? span.start + length / 2 : (span.start + span.end) / 2;
+      const long = span.end - span.start > length;
+      const middle = long ? span.start + length / 2 : (span.start + span.end) / 2;
       this.look(middle - length / 2, middle + length / 2);
     }
     const bar = this.shown.get(span.index);
     if (!bar) return;
-    for (const other of this.plot.querySelectorAll('.bar[tabindex="0"]')) other.setAttribute("tabindex", "-1");
+    for (const other of this.plot.querySelectorAll('.bar[tabindex="0"]')) {
+      other.setAttribute("tabindex", "-1");
+    }
     bar.setAttribute("tabindex", "0");
     if (focus) bar.focus({ preventScroll: true });
     this.mark(bar);
     const box = this.plot.parentNode, top = this.y(span);
     if (top < box.scrollTop) box.scrollTop = Math.max(0, top - HEAD);
-    if (top + ROW > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + GAP - box.clientHeight;
+    const below = top + ROW + GAP - box.clientHeight;
+    if (below > box.scrollTop) box.scrollTop = below;
   }
 
   select(span, focus = true) {
     this.selected = span ? span.index : null;
-    for (const bar of this.plot.querySelectorAll('[aria-pressed="true"]')) bar.setAttribute("aria-pressed", "false");
+    for (const bar of this.plot.querySelectorAll('[aria-pressed="true"]')) {
+      bar.setAttribute("aria-pressed", "false");
+    }
     if (span) {
       this.reveal(span, focus);
       this.shown.get(span.index)?.setAttribute("aria-pressed", "true");
@@ -104,8 +111,10 @@ class Waterfall extends Drawing {
     const steps = this.run.path.filter((part) => part.span >= 0).map((part) => part.span);
     const at = way > 0 ? steps.lastIndexOf(span.index) : steps.indexOf(span.index);
     if (at >= 0) return this.run.spans[steps[at + way]];
-    const later = this.run.path.filter((part) => part.span >= 0 && (way > 0 ? part.start >= span.start : part.start < span.start));
-    const part = way > 0 ? later[0] : later[later.length - 1];
+    const parts = this.run.path.filter((part) => part.span >= 0);
+    const later = parts.find((part) => part.start >= span.start);
+    const earlier = parts.reverse().find((part) => part.start < span.start);
+    const part = way > 0 ? later : earlier;
     return part && this.run.spans[part.span];
   }
 
@@ -119,7 +128,7 @@ class Waterfall extends Drawing {
       Home: () => this.order[0], End: () => this.order[this.order.length - 1],
       n: (one) => this.alongPath(one, 1), p: (one) => this.alongPath(one, -1),
     };
-    const acts = { "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", "[": "left", "]": "right" };
+    const acts = { "+": "in", "=": "in", "-": "out", 0: "fit", "[": "left", "]": "right" };
     if (event.shiftKey && event.key === "ArrowLeft") this.pan(-0.25);
     else if (event.shiftKey && event.key === "ArrowRight") this.pan(0.25);
     else if (event.key in acts) this.act(acts[event.key]);
@@ -173,7 +182,8 @@ class Waterfall extends Drawing {
 function drag(area, moved, begin) {
   let start = null;
   area.addEventListener("pointerdown", (event) => {
-    if (event.button === 0) start = { clientX: event.clientX, pointer: event.pointerId, ...begin() };
+    const { button, clientX, pointerId: pointer } = event;
+    if (button === 0) start = { clientX, pointer, ...begin() };
     delete area.dataset.dragged;
   });
   area.addEventListener("pointermove", (event) => {
