@@ -183,6 +183,9 @@ def test_the_wheel_holds_both_packages_and_nothing_of_the_workshop(wheel: Path) 
     assert tops == {"agentlanes", "agentlanes_tools", info}
     for needed in ("agentlanes/py.typed", "agentlanes_tools/py.typed", f"{info}/licenses/LICENSE"):
         assert needed in names
+    assets = [p for p in (ROOT / "agentlanes/latency/report/assets").iterdir() if p.is_file()]
+    assert assets
+    assert {p.relative_to(ROOT).as_posix() for p in assets} <= set(names)
     scripts = zipfile.ZipFile(wheel).read(f"{info}/entry_points.txt").decode()
     assert "agentlanes = agentlanes.cli.main:main" in scripts
 

@@ -18,6 +18,10 @@ import pytest
 
 from agentlanes import Lane, build_agent
 from agentlanes.cli.main import main
+from agentlanes.latency.jsonl import read_run
+from agentlanes.latency.report.facts import facts_of
+from agentlanes.latency.report.headline import headline
+from agentlanes.latency.table import format_ms
 from agentlanes.testing import EndpointServer, Reply
 
 ROOT = Path(__file__).parents[1]
@@ -245,7 +249,7 @@ def test_the_pictures_are_of_this_graph_and_load_nothing(monkeypatch: pytest.Mon
     assert (images / "graph.svg").read_text(encoding="utf-8") == drawn, stale
     mermaid = agent.get_graph().draw_mermaid()
     assert mermaid in (ROOT / "docs" / "graph.md").read_text(encoding="utf-8"), stale
-    for name in ("graph.svg", "run.svg"):
+    for name in ("graph.svg", "run.svg", "waterfall.svg"):
         text = (images / name).read_text(encoding="utf-8")
         ET.fromstring(text)
         assert not re.search(r"url\((?!#)|href=|@import", text), name
@@ -259,3 +263,16 @@ def test_the_picture_of_a_run_is_of_its_recording() -> None:
     lanes = {step["lane"] for step in told["steps"] if step["tokens"]["output"]}
     assert lanes == {"act", "reason"}
     assert {step["outcome"] for step in told["steps"]} >= {"committed", "discarded", "fenced"}
+
+
+def test_the_waterfall_is_of_its_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    images = ROOT / "docs" / "images"
+    drawn = import_module("waterfall_picture").waterfall_svg(images / "refunds.jsonl")
+    assert (images / "waterfall.svg").read_text(encoding="utf-8") == drawn, "make docs"
+    facts = facts_of(read_run(images / "refunds.jsonl"))
+    assert facts.against is not None
+    page = (ROOT / "docs" / "latency.md").read_text(encoding="utf-8")
+    assert "; ".join(headline(facts)) in page
+    assert format_ms(facts.against.serial_ms) in page
+    assert format_ms(facts.against.bound_ms) in page

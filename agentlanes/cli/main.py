@@ -40,6 +40,11 @@ _COMMANDS = (
         help="run a graph on an input and show both lanes as they go",
     ),
     _Command(
+        words=("report",),
+        module="agentlanes.cli.report",
+        help="show where the time of runs went, and compare and check them",
+    ),
+    _Command(
         words=("up",),
         module="agentlanes.local.up",
         help="serve both lanes from this machine",

@@ -2,6 +2,9 @@
 
     {"type": "run", "schema": 2, "run_id": ..., "graph": ..., "started": ...}
     {"type": "step", "step": 0, ...}          one line a step record
+    {"type": "proposal", "window": 0, ...}    what the act lane wanted: the tool, no arguments
+    {"type": "verdict", "window": 0, ...}     what was said of it, and why in a few words
+    {"type": "settled", "window": 0, ...}     what became of a window's proposals
     {"type": "result", "status": "done", "wall_ms": ..., ...}
 
 A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
@@ -13,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +41,25 @@ unknown.
 RunStatus = Literal["done", "failed", "stopped"]
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+_NOTED: Mapping[str, tuple[str, ...]] = {
+    "agentlanes.proposal": (
+        "window",
+        "index",
+        "kind",
+        "tool",
+        "effect",
+        "fenced",
+        "rides_on",
+        "steps",
+    ),
+    "agentlanes.verdict": ("window", "index", "status", "by", "reason"),
+    "agentlanes.settled": ("window", "outcomes"),
+}
+"""Events of which a file keeps these keys."""
+
+_REASON = 240  # letters of a verdict's reason that are kept
+
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -105,13 +128,24 @@ class RunLog:
         self._write("step", record)
 
     def event(self, event: Any) -> None:
-        """Write the step record or label of a custom stream event; others are passed over."""
-        if not isinstance(event, Mapping):
-            return
-        if event.get("type") == "agentlanes.step":
+        """Write what a custom stream event of this library says; other events are passed over.
+
+        Step records and labels are written whole. Of proposals and verdicts it is written which
+        tool, which verdict and why, not the arguments: those of calls that never ran have no
+        place in a file.
+        """
+        kind = str(event.get("type")) if isinstance(event, Mapping) else ""
+        if kind == "agentlanes.step":
             self.step(event["record"])
-        elif event.get("type") == "agentlanes.label":
+        elif kind == "agentlanes.label":
             self._write("label", event["row"])
+        elif kind in _NOTED:
+            said = {key: event[key] for key in _NOTED[kind]}
+            if "steps" in said:
+                said["steps"] = [str(step.get("tool") or "") for step in said["steps"]]
+            if "reason" in said:
+                said["reason"] = textwrap.shorten(str(said["reason"]), _REASON, placeholder=" ...")
+            self._write(kind.removeprefix("agentlanes."), said)
 
     def result(
         self,
@@ -181,6 +215,7 @@ class LoggedRun:
         path: The file.
         head: The first line.
         steps: The step records, in order.
+        events: The lines of proposals, verdicts and settled windows, in order, `type` included.
         result: The last line; `None` when the run was killed or goes on still.
         torn: Lines that could not be read: the last one of a killed run, if any.
     """
@@ -188,6 +223,7 @@ class LoggedRun:
     path: Path
     head: dict[str, Any]
     steps: list[StepRecord]
+    events: list[dict[str, Any]]
     result: dict[str, Any] | None
     torn: int
 
@@ -218,6 +254,7 @@ def read_run(path: Path | str) -> LoggedRun:
     head: dict[str, Any] = {}
     result: dict[str, Any] | None = None
     steps: list[StepRecord] = []
+    events: list[dict[str, Any]] = []
     torn = 0
     for line in path.read_bytes().split(b"\n"):
         if not line.strip():
@@ -232,6 +269,8 @@ def read_run(path: Path | str) -> LoggedRun:
             head = fields
         elif kind == "step":
             steps.append(blank_record(**{"version": 1, **fields}))
+        elif f"agentlanes.{kind}" in _NOTED:
+            events.append({"type": kind, **fields})
         elif kind == "result":
             result = fields
     if isinstance(head.get("schema"), int) and head["schema"] > SCHEMA_VERSION:
@@ -239,7 +278,7 @@ def read_run(path: Path | str) -> LoggedRun:
             f"{path} has schema version {head['schema']} and this release reads up to "
             f"{SCHEMA_VERSION}; upgrade agentlanes"
         )
-    return LoggedRun(path=path, head=head, steps=steps, result=result, torn=torn)
+    return LoggedRun(path=path, head=head, steps=steps, events=events, result=result, torn=torn)
 
 
 def read_runs(folder: Path | str) -> Iterator[LoggedRun]:

@@ -5,7 +5,7 @@ Unknown is shown as an en dash, which is not the same as zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,16 @@ from rich.text import Text
 from agentlanes.latency.fitting import Column, FittedTable
 from agentlanes.latency.record import StepRecord
 
-__all__ = ["format_ms", "lane_summary", "step_table", "steps_view"]
+__all__ = [
+    "UNKNOWN",
+    "format_count",
+    "format_ms",
+    "lane_summary",
+    "printable",
+    "step_table",
+    "steps_view",
+    "sum_known",
+]
 
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is meant
 
@@ -96,7 +105,7 @@ def step_table(records: Sequence[StepRecord]) -> FittedTable:
         Column(name="node", cells=[_where(record) for record in records], left=True),
         Column(
             name="model",
-            cells=[_plain(record["model"] or UNKNOWN) for record in records],
+            cells=[printable(record["model"] or UNKNOWN) for record in records],
             short_width=MODEL_WIDTH,
             left=True,
         ),
@@ -143,11 +152,11 @@ def _summary(lane: str | None, mine: Sequence[StepRecord]) -> list[Text | str]:
     asked = [record for record in mine if record["attempts"] != 0 and lane is not None]
 
     def ms(key: str, records: Sequence[Any] = mine) -> str:
-        return format_ms(_sum(record[key] for record in records))
+        return format_ms(sum_known(record[key] for record in records))
 
     def tokens(kind: str) -> int | None:
         counts: list[Mapping[str, Any]] = [record["tokens"] for record in asked]
-        total: int | None = _sum(count[kind] for count in counts)
+        total: int | None = sum_known(count[kind] for count in counts)
         return total
 
     return [
@@ -159,8 +168,8 @@ def _summary(lane: str | None, mine: Sequence[StepRecord]) -> list[Text | str]:
         ms("overlap_saved_ms"),
         ms("wasted_ms"),
         _tokens(tokens("input"), tokens("output")),
-        _count(tokens("reasoning")),
-        _count(tokens("cached")),
+        format_count(tokens("reasoning")),
+        format_count(tokens("cached")),
     ]
 
 
@@ -180,8 +189,13 @@ def _rank(column: Column) -> int | None:
     return DROPPED.index(column.name) - (len(DROPPED) if empty else 0)
 
 
-def _plain(name: str) -> str:
-    # It comes from the endpoint, and must not steer the terminal.
+def printable(name: str) -> str:
+    """Give a name that came from an endpoint or a file so that it cannot steer the terminal.
+
+    Example:
+        >>> printable("a" + chr(27) + "[2Jb")
+        'a?[2Jb'
+    """
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
@@ -207,16 +221,22 @@ def _late(record: StepRecord) -> str:
     return "bold red" if record["target_met"] is False else ""
 
 
-def _sum(values: Any) -> Any:
+def sum_known(values: Iterable[Any]) -> Any:
+    """Add up what is known; `None` when nothing is.
+
+    Example:
+        >>> sum_known([1, None, 2]), sum_known([None])
+        (3, None)
+    """
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
-def _count(number: int | None) -> str:
+def format_count(number: int | None) -> str:
     """Write a number of tokens.
 
     Example:
-        >>> _count(950), _count(12_345), _count(1_234_567)
+        >>> format_count(950), format_count(12_345), format_count(1_234_567)
         ('950', '12.3k', '1.2M')
     """
     if number is None:
@@ -229,4 +249,4 @@ def _count(number: int | None) -> str:
 
 
 def _tokens(given: int | None, made: int | None) -> str:
-    return f"{_count(given)}/{_count(made)}"
+    return f"{format_count(given)}/{format_count(made)}"

@@ -44,19 +44,39 @@ async def test_a_run_writes_its_records_as_they_are_made(tmp_path: Path) -> None
             else:
                 result = part
         log.result(answer=result["answer"], committed=result["committed"])
-    head, *written, last = lines(log.path)
-    steps = [line for line in written if line["type"] == "step"]
-    labels = [line for line in written if line["type"] == "label"]
-    assert seen[-1] == len(result["steps"]) + len(labels) + 1
+    head, *said, last = lines(log.path)
+    assert seen[-1] == len(said) + 1
+    steps = [line for line in said if line["type"] == "step"]
+    assert len(steps) == len(result["steps"])
     assert list(head) == ["type", "schema", "run_id", "graph", "started"]
     assert (head["type"], head["schema"], head["run_id"]) == ("run", SCHEMA_VERSION, "run-1")
     assert all(list(step) == ["type", *StepRecord.__annotations__] for step in steps)
-    assert len(steps) + len(labels) == len(written)
     assert (last["type"], last["status"], last["answer"]) == ("result", "done", result["answer"])
     assert last["committed"] == result["committed"]
     run = read_run(log.path)
     assert run.steps == result["steps"]
     assert (run.run_id, run.graph, run.status, run.torn) == ("run-1", "assistant", "done", 0)
+
+
+def test_a_file_keeps_what_was_proposed_and_said_of_it_and_no_arguments(tmp_path: Path) -> None:
+    at = {"window": 0, "index": 0}
+    steps = [{"tool": "look", "args": {"key": "sesame"}}]
+    proposal = {"kind": "plan", "tool": "look", "args": {"key": "sesame"}, "text": "sesame"}
+    more = {"effect": "read", "fenced": False, "rides_on": None, "drafted": True, "steps": steps}
+    verdict = {"status": "reject", "by": "reason", "reason": "no \n" * 200, "suggestion": steps[0]}
+    with RunLog(tmp_path, "r") as log:
+        log.event({"type": "agentlanes.proposal", **at, **proposal, **more})
+        log.event({"type": "agentlanes.verdict", **at, **verdict})
+        log.event({"type": "agentlanes.settled", "window": 0, "outcomes": ["discarded"]})
+        log.event({"type": "agentlanes.tool", **at, "status": "started", "ahead": True, "ok": True})
+        log.event({"type": "another.library", "secret": "sesame"})
+        log.event("sesame")
+    assert b"sesame" not in log.path.read_bytes()
+    proposed, said, settled = read_run(log.path).events
+    assert (proposed["type"], proposed["kind"], proposed["steps"]) == ("proposal", "plan", ["look"])
+    assert (said["type"], said["status"], len(said["reason"]) <= 240) == ("verdict", "reject", True)
+    assert "\n" not in said["reason"]
+    assert settled["outcomes"] == ["discarded"]
 
 
 def test_a_killed_run_keeps_every_record_it_wrote(tmp_path: Path) -> None:
