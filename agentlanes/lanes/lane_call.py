@@ -147,6 +147,7 @@ class LaneCall:
         self._begun = False
         self._marks: dict[str, float] = {}
         self.done, self.result = False, None
+        self._sent = now
         self._ends = now + self._timers.total_s
         if self.limit is not None and self.limit.at is not None:
             self._ends = min(self._ends, self.limit.at)
@@ -285,11 +286,18 @@ class LaneCall:
             response_metadata=self._metadata(reply, now),
         )
 
+    def _retry_ms(self) -> float:
+        """Give how long the attempts before this one took, with the waits after them."""
+        if self._asked.attempts < 2:
+            return 0.0
+        return max(0.0, round(self._since(self._sent) - self.queued_ms, 3))
+
     def _metadata(self, reply: Reply, now: float) -> dict[str, Any]:
         times = LaneTimes(
             model=reply.model,
             tier=reply.service_tier,
             queue_ms=round(self.queued_ms + (reported_queue_ms(reply.reports) or 0.0), 3),
+            retry_ms=self._retry_ms(),
             first_reasoning_ms=self._marks.get("reasoning"),
             first_content_ms=self._marks.get("content"),
             first_tool_arg_ms=self._marks.get("args"),

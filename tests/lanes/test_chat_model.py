@@ -94,7 +94,7 @@ def check_times(message: AIMessage) -> None:
     times, tokens = lane_times(message, 0.0)
     assert times["model"] == "m-2026"
     assert times["tier"] == "priority"
-    assert times["attempts"] == 1
+    assert (times["attempts"], times["retry_ms"]) == (1, 0)
     assert tokens == {"input": 30, "output": 12, "reasoning": 7, "cached": 20}
     reasoning, content = times["first_reasoning_ms"], times["first_content_ms"]
     arguments = times["first_tool_arg_ms"]
