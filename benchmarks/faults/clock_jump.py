@@ -1,4 +1,4 @@
-"""A process whose wall clock jumps by an hour while its lanes work. Prints what is wrong, if anything.
+"""A process whose wall clock jumps by an hour while its lanes work. Prints what it found.
 
 The clock is moved by libfaketime where that is installed (Debian: `faketime`), through the file
 named in `FAKETIME_TIMESTAMP_FILE`; without it `time.time` is replaced before anything is imported.

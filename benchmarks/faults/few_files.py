@@ -1,4 +1,4 @@
-"""A process that may open few files and makes thousands of calls at once. Prints what came of them."""
+"""A process that may open few files and makes thousands of calls. Prints what came of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def main(url: str, files: int, calls: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     ended.update(await asyncio.gather(*(call(model, text=str(n)) for n in range(calls - 1))))
     limiter = model._ways[0][0].limiter
-    print(json.dumps({"ended": ended, "limit": limiter.limit}))
+    print(json.dumps({"ended": ended, "limit": limiter.limit, "cut": limiter._cut_at > 0}))
     await model.aclose()
 
 
