@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-client prove latency-proof docs clean
+.PHONY: help demo test lint type check bench bench-client prove faults latency-proof docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -44,6 +44,9 @@ prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (3
 
 latency-proof: $(VENV)/.dev  ## prove that every attributed millisecond is right (2 minutes)
 	$(BIN)/python -m benchmarks.latency_proof $(ARGS)
+
+faults: $(VENV)/.dev  ## what a lane does in each of 32 faults, over real sockets (6 minutes)
+	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py

@@ -66,7 +66,7 @@ class Row:
         name: The fault.
         expected: What must happen.
         run: Makes it happen.
-        apart: Whether it takes a minute or more, and runs in a thread beside the others.
+        apart: Whether it takes long, and runs in a process of its own beside the others.
     """
 
     number: int

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import arguments, cancels, deadlines, outage, statuses, streams, tail
+from benchmarks.faults import (
+    arguments,
+    cancels,
+    deadlines,
+    machine,
+    outage,
+    statuses,
+    streams,
+    tail,
+)
 from benchmarks.faults.lab import Row
 
 __all__ = ["ROWS"]
 
-_GROUPS = (statuses, streams, arguments, deadlines, cancels, outage, tail)
+_GROUPS = (statuses, streams, arguments, deadlines, cancels, outage, tail, machine)
 
 ROWS: tuple[Row, ...] = tuple(
     sorted((row for group in _GROUPS for row in group.ROWS), key=lambda row: row.number)
