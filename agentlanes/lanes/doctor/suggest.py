@@ -9,7 +9,7 @@ from agentlanes.lanes.lane import DEFAULT_TIMERS, Timers
 
 __all__ = ["suggestion"]
 
-_ROOM = 8
+_ROOM = 3
 """How much longer than the usual first token a lane should wait."""
 
 
@@ -21,6 +21,8 @@ def suggestion(found: Examination, *, key_name: str | None = None) -> str:
         key_name: The environment variable that holds the key, if there is one.
     """
     lane, facts = found.lane, found.facts
+    if not any(facts.apis.values()):
+        return f"# {found.role}: nothing can be said of it before it answers"
     parts = [repr(lane.model)]
     if lane.base_url is not None:
         parts.append(f"base_url={_safe(lane.base_url)!r}")
