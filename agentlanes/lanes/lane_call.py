@@ -130,6 +130,7 @@ class LaneCall:
             if lane.background
             else None
         )
+        self._says_cut = chat.abilities_at(lane, base_url).says_cut
         self._widened = False
         self.limit: Deadline | None = None
         self.queued_ms = 0.0
@@ -273,6 +274,7 @@ class LaneCall:
                 f"{self._asked.base_url} ended the stream without [DONE], so nothing of the reply "
                 "was used; ask again, and look at what stands between if it happens often"
             )
+        self._check_cap(reply)
         if self._as_json:
             reply = self._read_json(reply)
         extra: dict[str, Any] = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
@@ -291,6 +293,22 @@ class LaneCall:
         if self._asked.attempts < 2:
             return 0.0
         return max(0.0, round(self._since(self._sent) - self.queued_ms, 3))
+
+    def _check_cap(self, reply: Reply) -> None:
+        """Refuse a reply that used its whole cap, where the server would not say that it was cut.
+
+        llama.cpp calls a response complete that the cap has cut.
+        """
+        cap, used = self.body.get("max_output_tokens"), reply.usage
+        if self._says_cut or not isinstance(cap, int) or used is None:
+            return
+        if used["output_tokens"] >= cap:
+            raise IncompleteReply(
+                f"the reply took all of its {cap} tokens, and {self._asked.base_url} does not say "
+                "whether that cut it, so nothing of it was used; raise the lane's max_tokens, or "
+                "name the server (Lane(server=...)) if it does say so",
+                reason="length",
+            )
 
     def _metadata(self, reply: Reply, now: float) -> dict[str, Any]:
         times = LaneTimes(

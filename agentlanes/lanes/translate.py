@@ -31,7 +31,7 @@ from agentlanes.redact import redact
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Asked", "in_reply", "translate"]
+__all__ = ["Asked", "in_reply", "is_transport", "translate"]
 
 _NO_TOOLS = re.compile(
     r"does ?n[o']t support|not support|unsupported|no endpoints found that support"
@@ -107,9 +107,14 @@ def translate(error: Exception, asked: Asked, *, begun: bool = False) -> Attempt
         return AttemptFailed(asked.error(LaneError, text))
     if isinstance(error, ValueError):  # JSON, UTF-8, an event that is too long
         return AttemptFailed(_unreadable(asked, error))
-    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _TRANSPORTS:
+    if is_transport(error):
         return _connection(error, asked, begun=begun)
     return None
+
+
+def is_transport(error: BaseException) -> bool:
+    """Tell whether an exception is that of a connection, from below the `openai` SDK."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _TRANSPORTS
 
 
 def in_reply(body: object, asked: Asked) -> AttemptFailed:

@@ -1,6 +1,6 @@
 """Stand-ins for endpoints and models, for tests, benchmarks and examples.
 
-`EndpointServer` speaks the OpenAI Chat Completions protocol over a real socket and answers from a
+`EndpointServer` speaks Chat Completions and the Responses API over a real socket and answers from a
 script of yours; it needs the extra `testing`. `ScriptedModel` is a chat model inside the process
 and needs nothing, nor does `VirtualClock`, an event loop whose seconds pass at once.
 `audit_effect` runs a tool and says whether its declared effect class is true.

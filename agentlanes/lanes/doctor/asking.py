@@ -1,4 +1,4 @@
-"""Asking a lane for the examination's sake: one request, no second chance, a bound on its time."""
+"""Asking a lane for the examination's sake: one thing at a time, a bound on its time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Asking:
         self.lane = replace(
             lane,
             timers=timers,
-            max_attempts=1,
+            max_attempts=2,  # a connection that the server has just closed is no finding
             replicas=(),
             fallbacks=(),
             max_tokens=lane.max_tokens or _MAX_TOKENS,

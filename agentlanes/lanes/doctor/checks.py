@@ -41,7 +41,7 @@ _FRUIT = {
 """Nobody gives this by chance who was asked for a greeting."""
 
 _PREFIX_LINES = 90
-_MUCH_FASTER = 0.6
+_MUCH_FASTER, _MUCH_MS = 0.6, 100.0
 
 
 def short(error: BaseException) -> str:
@@ -231,7 +231,7 @@ async def caching(asking: Asking, facts: Facts, calls: int) -> list[Finding]:
         of = f" of {facts.prompt_tokens}" if facts.prompt_tokens else ""
         found = f"{facts.cached_tokens}{of} tokens cached; {faster}".rstrip("; ")
         return [Finding(check="prompt cache", level="ok", found=found)]
-    if cold.first_ms and warm.first_ms and warm.first_ms < _MUCH_FASTER * cold.first_ms:
+    if quicker(cold.first_ms, warm.first_ms):
         found = f"{faster}; cached tokens are not reported"
         return [Finding(check="prompt cache", level="ok", found=found)]
     needs = {"vllm": "; start vLLM with --enable-prefix-caching"}.get(facts.server or "", "")
@@ -243,6 +243,18 @@ async def caching(asking: Asking, facts: Facts, calls: int) -> list[Finding]:
             advice=f"long prefixes are paid for every time{needs}",
         )
     ]
+
+
+def quicker(cold_ms: float | None, warm_ms: float | None) -> bool:
+    """Say whether a first token came so much sooner that a cache must be behind it.
+
+    Example:
+        >>> quicker(2_400.0, 150.0), quicker(20.0, 10.0)
+        (True, False)
+    """
+    if cold_ms is None or warm_ms is None:
+        return False
+    return warm_ms < _MUCH_FASTER * cold_ms and cold_ms - warm_ms > _MUCH_MS
 
 
 async def times(asking: Asking, facts: Facts, calls: int) -> list[Finding]:

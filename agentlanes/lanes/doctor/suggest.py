@@ -6,10 +6,12 @@ import statistics
 
 from agentlanes.lanes.doctor.examine import Examination
 from agentlanes.lanes.lane import DEFAULT_TIMERS, Timers
+from agentlanes.lanes.urls import safe_url
 
 __all__ = ["suggestion"]
 
-_ROOM = 8
+_KEPT = ("temperature", "max_tokens", "reasoning_effort", "service_tier")
+_ROOM = 3
 """How much longer than the usual first token a lane should wait."""
 
 
@@ -21,35 +23,44 @@ def suggestion(found: Examination, *, key_name: str | None = None) -> str:
         key_name: The environment variable that holds the key, if there is one.
     """
     lane, facts = found.lane, found.facts
-    parts = [repr(lane.model)]
-    if lane.base_url is not None:
-        parts.append(f"base_url={_safe(lane.base_url)!r}")
-    if lane.api_key is not None:
-        parts.append(f'api_key=os.environ["{key_name}"]' if key_name else "api_key=...")
     apis = [name for name, works in facts.apis.items() if works]
-    api = lane.api if lane.api in apis or not apis else apis[0]
-    if api != "chat":
-        parts.append(f"api={api!r}")
-    server = lane.server or facts.server
-    if server is not None:
-        parts.append(f"server={server!r}")
-    tool_format = lane.tool_format
-    if facts.native_tools is not None:
-        tool_format = "native" if facts.native_tools or not facts.json_tools else "json"
-    if tool_format != "native":
-        parts.append(f"tool_format={tool_format!r}")
-    if facts.schema is False or (facts.schema is None and lane.structured == "prompt"):
-        parts.append("structured='prompt'")
-    for name in ("temperature", "max_tokens", "reasoning_effort", "service_tier"):
-        if getattr(lane, name) is not None:
-            parts.append(f"{name}={getattr(lane, name)!r}")
-    if facts.streams is False:
-        parts.append("extra_body={'stream': False}")
+    if not apis:
+        return f"# {found.role}: nothing can be said of it before it answers"
+    known: dict[str, str | None] = {
+        "base_url": None if lane.base_url is None else repr(safe_url(lane.base_url)),
+        "api_key": None if lane.api_key is None else "...",
+        "api": _unless(lane.api if lane.api in apis else apis[0], "chat"),
+        "server": _unless(lane.server or facts.server, None),
+        "tool_format": _unless(_tool_format(found), "native"),
+        "structured": "'prompt'" if _asks_only(found) else None,
+        **{name: _unless(getattr(lane, name), None) for name in _KEPT},
+        "extra_body": "{'stream': False}" if facts.streams is False else None,
+    }
+    if lane.api_key is not None and key_name is not None:
+        known["api_key"] = f'os.environ["{key_name}"]'
     timers = _timers(found)
     if timers is not None:
         shown = ", ".join(f"{name}={getattr(timers, name):g}" for name in Timers.__slots__)
-        parts.append(f"timers=Timers({shown})")
+        known["timers"] = f"Timers({shown})"
+    parts = [repr(lane.model), *(f"{name}={text}" for name, text in known.items() if text)]
     return f"{found.role} = Lane({', '.join(parts)})"
+
+
+def _unless(value: object, usual: object) -> str | None:
+    return None if value == usual else repr(value)
+
+
+def _tool_format(found: Examination) -> str:
+    facts = found.facts
+    if facts.native_tools is None or not (facts.native_tools or facts.json_tools):
+        return found.lane.tool_format
+    return "native" if facts.native_tools else "json"
+
+
+def _asks_only(found: Examination) -> bool:
+    if found.facts.schema is None:
+        return found.lane.structured == "prompt"
+    return not found.facts.schema
 
 
 def _timers(found: Examination) -> Timers | None:
@@ -70,9 +81,3 @@ def _timers(found: Examination) -> Timers | None:
         progress_s=max(usual.progress_s, 60),
         total_s=max(usual.total_s, first_token_s * 2, round(total_s * _ROOM)),
     )
-
-
-def _safe(url: str) -> str:
-    from agentlanes.lanes.urls import safe_url
-
-    return safe_url(url)

@@ -24,6 +24,7 @@ from agentlanes.config import Secret
 from agentlanes.lanes.responses.events import ResponseBuilder
 from agentlanes.lanes.responses.store import Claim, claim
 from agentlanes.lanes.retry import is_transient
+from agentlanes.lanes.translate import is_transport
 from agentlanes.lanes.urls import safe_url
 
 __all__ = ["Background", "Step"]
@@ -132,7 +133,7 @@ class Background:
             return False
         if isinstance(error, openai.APIStatusError):
             return is_transient(error.status_code)
-        return isinstance(error, openai.APIConnectionError)
+        return isinstance(error, openai.APIConnectionError) or is_transport(error)
 
     def forget(self) -> None:
         """Drop the response: it has ended, or nobody wants it any more."""

@@ -51,8 +51,9 @@ class ResponseBuilder:
         self._reasoning: list[str] = []
         self._reasoning_part: object = None
         self._calls: dict[object, CallText] = {}
-        self._done: dict[int, Mapping[str, Any]] = {}
+        self._done: dict[int | str, Mapping[str, Any]] = {}
         self._response: Mapping[str, Any] = {}
+        self._reports: dict[str, Any] = {}
         self.response_id: str | None = None
         self.sequence: int | None = None
 
@@ -90,6 +91,7 @@ class ResponseBuilder:
             return None
         if isinstance(chunk.get("response"), Mapping):
             self._note(chunk["response"], kind)
+            self._reports.update(read_reports(chunk))
             return self._catch_up()
         if kind == "response.output_text.delta":
             return self._say(self._text(chunk, "delta"))
@@ -141,7 +143,7 @@ class ResponseBuilder:
             service_tier=tier if isinstance(tier, str) else None,
             usage=read_usage(self._response.get("usage")),
             id=self.response_id,
-            reports=read_reports(self._response),
+            reports={**self._reports, **read_reports(self._response)},
             kept=said.kept,
         )
 
@@ -207,6 +209,11 @@ class ResponseBuilder:
         )
         return not self.text and not self._calls and bool(self._reasoning or thought)
 
+    def _items(self) -> list[Mapping[str, Any]]:
+        if all(isinstance(at, int) for at in self._done):
+            return [item for _, item in sorted(self._done.items(), key=lambda pair: int(pair[0]))]
+        return list(self._done.values())
+
     def _catch_up(self) -> Delta | None:
         """Give what a complete response says and no event has said before."""
         if self._response.get("status") != "completed":
@@ -231,7 +238,7 @@ class ResponseBuilder:
     def _read(self) -> Output:
         given = self._response.get("output")
         # Some endpoints close a stream with a response that leaves its output out.
-        items = given or [self._done[at] for at in sorted(self._done)]
+        items = given or self._items()
         if not items or not isinstance(items, list):
             raise self._malformed("the response has no output")
         try:
@@ -266,16 +273,16 @@ class ResponseBuilder:
         return Delta(reasoning=text) if text else None
 
     def _argue(self, chunk: Mapping[str, Any]) -> Delta | None:
-        at = chunk.get("output_index")
-        call = self._calls.get(at) if isinstance(at, int) else None
+        call = self._calls.get(self._place(chunk, chunk.get("item_id")))
         if call is None:
             raise self._malformed("arguments came for a tool call that was not begun")
         return self._more(call, self._text(chunk, "delta"))
 
     def _item(self, chunk: Mapping[str, Any], *, done: bool) -> Delta | None:
-        item, at = chunk.get("item"), chunk.get("output_index")
-        if not isinstance(item, Mapping) or not isinstance(at, int):
-            raise self._malformed("an output item is no JSON object, or has no place")
+        item = chunk.get("item")
+        if not isinstance(item, Mapping):
+            raise self._malformed("an output item is no JSON object")
+        at = self._place(chunk, item.get("id"))
         if done:
             self._done[at] = item
         if item.get("type") != "function_call":
@@ -290,6 +297,15 @@ class ResponseBuilder:
         if not whole.startswith(call.text):
             raise self._malformed(f"the arguments of {call.name!r} changed on their way")
         return self._more(call, whole[len(call.text) :])
+
+    def _place(self, chunk: Mapping[str, Any], given: object) -> int | str:
+        """Say which output item an event is about; llama.cpp's server leaves the index out."""
+        at = chunk.get("output_index")
+        if isinstance(at, int):
+            return at
+        if isinstance(given, str) and given:
+            return given
+        raise self._malformed("an event does not say which output item it is about")
 
     def _start(self, at: object, call: CallText) -> CallDelta:
         index = len(self._calls)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agentlanes.lanes.responses.background import Background, Step
 from agentlanes.lanes.responses.events import ResponseBuilder
+from agentlanes.lanes.sse import EventReader
 
 if TYPE_CHECKING:
     import openai
@@ -26,8 +27,6 @@ __all__ = ["CANCEL_S", "read", "read_sync"]
 
 CANCEL_S = 5.0
 """How long the endpoint may take to cancel a response, in seconds; then it is left to itself."""
-
-_END = object()
 
 
 async def read(clients: Clients, call: LaneCall) -> AsyncGenerator[Delta, None]:
@@ -98,20 +97,23 @@ async def _follow(
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
+    reader = EventReader()
     try:
         call.opened(stream.response.headers.get("content-type"))
-        while not builder.ended:
-            async with asyncio.timeout_at(call.deadline):
-                chunk = await anext(stream, _END)
-            if chunk is _END:
-                return
-            delta = call.feed(chunk, _now())
-            if work.is_new(builder):
-                await _in_thread(functools.partial(work.heard, builder))
-            if delta is not None:
-                yield delta
+        async with aclosing(stream.response.aiter_bytes()) as pieces:
+            while not builder.ended:
+                async with asyncio.timeout_at(call.deadline):
+                    piece = await anext(pieces, None)
+                for event in reader.end() if piece is None else reader.feed(piece):
+                    delta = call.take(event, _now())
+                    if work.is_new(builder):
+                        await _in_thread(functools.partial(work.heard, builder))
+                    if delta is not None:
+                        yield delta
+                if piece is None:
+                    return
     finally:
-        await stream.close()
+        await stream.response.aclose()
 
 
 @asynccontextmanager
@@ -203,19 +205,25 @@ def _follow_sync(
             stream=True,
             stream_cls=Stream[object],
         )
+    reader = EventReader()
     try:
         call.opened(stream.response.headers.get("content-type"))
-        while not builder.ended and (chunk := next(stream, _END)) is not _END:
+        pieces = stream.response.iter_bytes()
+        while not builder.ended:
+            piece = next(pieces, None)
             now = time.monotonic()
             if now > call.deadline:
                 raise call.overdue(now)
-            delta = call.feed(chunk, now)
-            if work.is_new(builder):
-                work.heard(builder)
-            if delta is not None:
-                yield delta
+            for event in reader.end() if piece is None else reader.feed(piece):
+                delta = call.take(event, now)
+                if work.is_new(builder):
+                    work.heard(builder)
+                if delta is not None:
+                    yield delta
+            if piece is None:
+                return
     finally:
-        stream.close()
+        stream.response.close()
 
 
 @contextmanager

@@ -184,6 +184,21 @@ def test_an_event_that_is_none_is_refused(event: Any) -> None:
         read([*events_of(FULL)[:5], event])
 
 
+def test_events_without_an_index_are_told_apart_by_their_items() -> None:
+    """As llama.cpp's own server sends them, with its timings beside the response."""
+    events = [
+        {key: value for key, value in event.items() if key != "output_index"}
+        for event in events_of(FULL)
+    ]
+    events[-1]["timings"] = {"predicted_ms": 8.0}
+    reply, deltas = read(events)
+    assert [call["name"] for call in reply.tool_calls] == ["get_weather", "get_time"]
+    assert "".join(d.content for d in deltas) == "I look both up."
+    assert reply.reports["timings"] == {"predicted_ms": 8.0}
+    bare = {**events[-1], "response": {**events[-1]["response"], "output": []}}
+    assert read([*events[:-1], bare])[0].tool_calls == reply.tool_calls
+
+
 def test_what_no_lane_can_carry_out_is_refused() -> None:
     item = {"type": "computer_call", "id": "x", "call_id": "c"}
     body = {"id": "r", "status": "completed", "output": [item]}

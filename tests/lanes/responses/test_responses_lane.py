@@ -151,6 +151,18 @@ async def test_every_fault_is_a_typed_error(
         assert len(server.requests) == 1
 
 
+async def test_a_reply_that_used_its_whole_cap_is_not_trusted_unless_the_server_says_so() -> None:
+    reply = Reply(content="cut off in the", usage={"prompt_tokens": 5, "completion_tokens": 4})
+    async with EndpointServer(lambda body: reply) as server:
+        with pytest.raises(IncompleteReply, match="took all of its 4 tokens"):
+            await model_at(server.base_url, max_tokens=4).ainvoke("?")
+        with pytest.raises(IncompleteReply):
+            await model_at(server.base_url, max_tokens=4, server="llama.cpp").ainvoke("?")
+        trusted = await model_at(server.base_url, max_tokens=4, server="openai").ainvoke("?")
+        assert trusted.text == "cut off in the"
+        assert (await model_at(server.base_url, max_tokens=5).ainvoke("?")).text == trusted.text
+
+
 async def test_a_passing_failure_is_tried_again() -> None:
     faults = on_requests(Fault(kind="error_event"), 1)
     async with EndpointServer(lambda body: FULL, faults=faults) as server:
