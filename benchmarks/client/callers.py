@@ -54,21 +54,28 @@ class OpenAI:
 
 
 class Lane:
-    """The lane's chat model, asked for a whole message."""
+    """The lane's chat model, asked for a whole message.
+
+    Its limit of calls in flight, 16 at first and 128 at most by default, is lifted: the other
+    clients have none, and what is compared is the cost of a call and not of waiting for a place.
+    """
 
     name = "LaneChatModel"
 
     def __init__(self, base_url: str) -> None:
         from agentlanes import Lane as _Lane
         from agentlanes.lanes.lane import Timers
+        from agentlanes.lanes.policies.settings import Resilience
 
-        self._timers = Timers(connect_s=60, first_token_s=600, progress_s=600, total_s=600)
+        long = Timers(connect_s=60, first_token_s=600, progress_s=600, total_s=600)
+        unlimited = Resilience(limit_start=_CONNECTIONS, limit_max=_CONNECTIONS)
+        self._options: dict[str, Any] = {"timers": long, "resilience": unlimited}
         self._lane, self._base_url = _Lane, base_url
         self._models: dict[str, Any] = {}
 
     def _model(self, name: str) -> Any:
         if name not in self._models:
-            lane = self._lane(name, base_url=self._base_url, api_key="any", timers=self._timers)
+            lane = self._lane(name, base_url=self._base_url, api_key="any", **self._options)
             self._models[name] = lane.chat_model("act")
         return self._models[name]
 

@@ -65,12 +65,15 @@ def row_40() -> tuple[bool, str]:
     return passed, "; ".join(seen)
 
 
-def measure(service: Service, maker: Maker, *, blocks: int = _BLOCKS) -> Measured:
+def measure(
+    service: Service, maker: Maker, *, runs: int = _RUNS_BEFORE, blocks: int = _BLOCKS
+) -> Measured:
     """Measure one case in a process of its own.
 
     Args:
         service: What LangSmith does.
         maker: Who makes the client: `langchain` makes it before there is an agent.
+        runs: Agent runs before anything is known of the service.
         blocks: Pairs of blocks of agent runs for the CPU time.
 
     Returns:
@@ -89,7 +92,7 @@ def measure(service: Service, maker: Maker, *, blocks: int = _BLOCKS) -> Measure
         }
         # Standard error goes to a file: a pipe would be held open, and fill.
         child = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, maker, str(blocks)],
+            [sys.executable, "-m", __spec__.name, maker, str(runs), str(blocks)],
             cwd=_REPO,
             env=environment,
             stdout=subprocess.PIPE,
@@ -111,7 +114,7 @@ def measure(service: Service, maker: Maker, *, blocks: int = _BLOCKS) -> Measure
     return {**json.loads(line), "exit_s": exit_s}
 
 
-def _child(maker: str, blocks: int) -> None:
+def _child(maker: str, runs: int, blocks: int) -> None:
     from agentlanes import build_agent
     from tests.oracle import Oracle, World
 
@@ -122,10 +125,10 @@ def _child(maker: str, blocks: int) -> None:
     calls = [("look", {"key": "a"}), ("store", {"key": "x", "value": "1"}), ("look", {"key": "x"})]
     oracle = Oracle(calls)
     agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
-    print(json.dumps(asyncio.run(_measure(agent, blocks))), flush=True)
+    print(json.dumps(asyncio.run(_measure(agent, runs, blocks))), flush=True)
 
 
-async def _measure(agent: Any, blocks: int) -> Measured:
+async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
     import langsmith.run_trees
     from langsmith import tracing_context
 
@@ -140,7 +143,7 @@ async def _measure(agent: Any, blocks: int) -> Measured:
     with tracing_context(enabled=False):
         await steps_ms(_RUNS_A_BLOCK)  # what is loaded and cached at first
     size, begun = _largest_mib(), time.monotonic()
-    await steps_ms(_RUNS_BEFORE)
+    await steps_ms(runs)
     client = langsmith.run_trees._CLIENT
     assert client is not None
     kept = guard(client)
@@ -168,7 +171,7 @@ def _largest_mib() -> float:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _child(sys.argv[1], int(sys.argv[2]))
+        _child(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     else:
         held, what = row_40()
         print(f"row 40: {'passed' if held else 'FAILED'}: {what}")

@@ -77,10 +77,10 @@ async def until(what: object, value: str, wanted: bool) -> None:
 
 @pytest.mark.parametrize(
     ("service", "maker"),
-    [("refused", "agentlanes"), ("black hole", "agentlanes"), ("black hole", "langchain")],
+    [("refused", "agentlanes"), ("black hole", "langchain")],
 )
 def test_a_dead_service_is_bounded(service: str, maker: str) -> None:
-    seen = measure(service, maker, blocks=2)  # type: ignore[arg-type]
+    seen = measure(service, maker, runs=10, blocks=2)  # type: ignore[arg-type]
     assert seen["lost_runs"] > 0
     assert seen["growth_mib"] < 1.5 * MAX_GROWTH_MIB
     assert seen["cpu_ratio"] < 1.4  # traced for nothing, a step costs twice as much
