@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentlanes.errors import MissingExtra
+from agentlanes.latency.facts import was_answered
 from agentlanes.latency.record import StepRecord
 
 if TYPE_CHECKING:
@@ -206,8 +207,7 @@ Times = Iterable[tuple[str, float]]
 def _lane_calls(records: Iterable[StepRecord], key: Literal["lane", "profile", "model"]) -> Times:
     for record in records:
         name, ms = record[key], record["duration_ms"]
-        # Code issues the calls of an approved plan itself: such a record is no call of a lane.
-        if record["lane"] and record["attempts"] != 0 and name and ms is not None:
+        if was_answered(record) and name and ms is not None:
             yield f"{name}/{record['lane']}" if key == "profile" else name, ms
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentlanes.latency.counterfactual import Counterfactuals, counterfactuals
 from agentlanes.latency.critical import CriticalPath, critical_path
+from agentlanes.latency.economy import Economy, economy
 from agentlanes.latency.jsonl import LoggedRun
 from agentlanes.latency.prices import Price
 from agentlanes.latency.record import StepRecord
@@ -77,6 +78,7 @@ class RunFacts:
         wall_ms: From the run's start to its end; `None` when nothing says.
         path: Where the wall time went; `None` for records of schema 1, which have no spans.
         against: How the run stands against others it might have been; `None` likewise.
+        economy: What its contexts took.
         proposals: What was proposed and what was said of it, if the file tells.
     """
 
@@ -86,6 +88,7 @@ class RunFacts:
     wall_ms: float | None
     path: CriticalPath | None
     against: Counterfactuals | None
+    economy: Economy
     proposals: tuple[Proposal, ...]
 
     @property
@@ -132,6 +135,7 @@ def facts_of(run: LoggedRun, *, prices: Mapping[str, Price] | None = None) -> Ru
         wall_ms=wall_ms,
         path=critical_path(run.steps, wall_ms=wall_ms) if spans else None,
         against=counterfactuals(run.steps, wall_ms=wall_ms, prices=prices) if spans else None,
+        economy=economy(run.steps),
         proposals=tuple(proposals_of(run.events)),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from agentlanes.latency.facts import first_token_ms
 from agentlanes.latency.report.facts import RunFacts
 from agentlanes.latency.report.layout import Layout
 
@@ -86,7 +87,7 @@ def _steps(facts: RunFacts, names: _Names) -> list[list[Any]]:
             names.place(record["profile"]),
             names.place(record["model"]),
             _ms(record["started_ms"]),
-            _ms(_first_ms(record)),
+            _ms(first_token_ms(record)),
             _ms(record["duration_ms"]),
             _ms(record["tool_ms"]),
             _ms(record["verdict_wait_ms"]),
@@ -131,15 +132,6 @@ def _in_words(tools: Sequence[str]) -> str:
     """
     runs = ((name, len(list(same))) for name, same in groupby(tools))
     return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in runs)
-
-
-def _first_ms(record: Any) -> float | None:
-    firsts: Sequence[float | None] = (
-        record["first_reasoning_ms"],
-        record["first_content_ms"],
-        record["first_tool_arg_ms"],
-    )
-    return min((ms for ms in firsts if ms is not None), default=None)
 
 
 def _ms(value: float | None) -> float | None:

@@ -8,11 +8,19 @@ from agentlanes.latency.counterfactual import Counterfactuals
 from agentlanes.latency.report.charts import against_table, share_bar
 from agentlanes.latency.report.facts import RunFacts
 from agentlanes.latency.report.headline import headline
+from agentlanes.latency.report.kv import kv_notes
 from agentlanes.latency.report.layout import lay_out
 from agentlanes.latency.report.markup import Child, Element, data_block, element
 from agentlanes.latency.report.picture import waterfall_picture
 from agentlanes.latency.report.run_data import run_data
-from agentlanes.latency.report.tables import cost_table, lanes_table, path_table, short_id, started
+from agentlanes.latency.report.tables import (
+    cost_table,
+    kv_table,
+    lanes_table,
+    path_table,
+    short_id,
+    started,
+)
 
 __all__ = ["card", "run_section", "title_of"]
 
@@ -48,6 +56,9 @@ def run_section(facts: RunFacts, place: int, *, alone: bool, whole: bool = True)
         parts.append(card("Critical path", [path], level))
     if facts.against is not None:
         parts.append(card("Cost", _cost(facts.against), level))
+    if facts.economy.lanes:
+        notes = [element("p", note, class_="note") for note in kv_notes(facts.economy)]
+        parts.append(card("Context and KV cache", [kv_table(facts.economy), *notes], level))
     if whole:
         parts += [_steps(level), data_block(run_data(facts, layout))]
     return element(

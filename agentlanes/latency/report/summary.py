@@ -168,6 +168,7 @@ def _run_json(facts: RunFacts) -> dict[str, Any]:
         "wasted_ms": against.wasted_ms if against else None,
         "spent": asdict(against.spent) if against else None,
         "wasted": asdict(against.wasted) if against else None,
+        "economy": facts.economy.to_json(),
         "critical_path": [part._asdict() for part in path.segments] if path else [],
     }
 

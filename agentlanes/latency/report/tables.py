@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentlanes.latency.counterfactual import Counterfactuals
+from agentlanes.latency.economy import Economy
 from agentlanes.latency.histogram import Grouping, Histogram
 from agentlanes.latency.report.charts import percent, spread, swatch
 from agentlanes.latency.report.facts import RunFacts, cause_label
+from agentlanes.latency.report.kv import KV_HEADS, kv_words
 from agentlanes.latency.report.markup import Child, Element, element
 from agentlanes.latency.report.picture import span_title
 from agentlanes.latency.report.summary import Report
@@ -25,6 +27,7 @@ __all__ = [
     "Col",
     "changes_table",
     "cost_table",
+    "kv_table",
     "lanes_table",
     "levels_table",
     "path_table",
@@ -164,6 +167,13 @@ def cost_table(against: Counterfactuals) -> Element:
     columns = [(head, place == 0) for place, head in enumerate(WORK_HEADS)]
     caption = "Work of both lanes and the tools, added up however much ran at once"
     return table(caption, columns, work_words(against))
+
+
+def kv_table(found: Economy) -> Element:
+    """Show what each lane was shown and held, against the reason lane alone."""
+    columns = [(head, place == 0) for place, head in enumerate(KV_HEADS)]
+    caption = "Tokens each lane was shown, and estimates of the KV cache that holds them"
+    return table(caption, columns, kv_words(found))
 
 
 def path_table(facts: RunFacts) -> Element | None:

@@ -8,9 +8,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from agentlanes.latency.counterfactual import Counterfactuals
+from agentlanes.latency.economy import Economy
 from agentlanes.latency.fitting import Column, FittedTable
 from agentlanes.latency.report.charts import percent
 from agentlanes.latency.report.facts import RunFacts, cause_label, totals
+from agentlanes.latency.report.kv import KV_HEADS, kv_notes, kv_words
 from agentlanes.latency.report.picture import span_title
 from agentlanes.latency.report.summary import Report
 from agentlanes.latency.report.tables import short_id, started
@@ -87,6 +89,9 @@ def _run(facts: RunFacts) -> Iterator[RenderableType]:
     yield from _part("Lanes", lane_summary(facts.records))
     if facts.against is not None:
         yield from _part("Cost", _cost(facts.against))
+    if facts.economy.lanes:
+        yield from _part("Context and KV cache", _kv(facts.economy))
+        yield from (Text(printable(note), style="dim") for note in kv_notes(facts.economy))
 
 
 def _causes(causes: dict[str, float]) -> FittedTable:
@@ -151,6 +156,18 @@ def _cost(against: Counterfactuals) -> FittedTable:
                 drop=drop,
             )
             for place, (head, drop) in enumerate(zip(WORK_HEADS, drops, strict=True))
+        ],
+        gap=2,
+    )
+
+
+def _kv(found: Economy) -> FittedTable:
+    rows = kv_words(found)
+    drops = (None, 0, None, None, 1, 2, None, None)
+    return FittedTable(
+        [
+            Column(name=head, cells=[row[place] for row in rows], left=place == 0, drop=drop)
+            for place, (head, drop) in enumerate(zip(KV_HEADS, drops, strict=True))
         ],
         gap=2,
     )
