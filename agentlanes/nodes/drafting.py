@@ -150,11 +150,11 @@ async def _finish(
     exchange.propose(Case(proposal=proposal, transcript=state["transcript"], mode=mode))
     if complete and riding is None:
         exchange.decide(proposal["index"], approve("plan", "every step of the plan is committed"))
+    elif mode == "skip" and riding is None:
+        # Also where there is a judge: whether there is one depends on what was left over.
+        exchange.decide(proposal["index"], approve("skip"))
     elif not exchange.judging:
-        if mode == "skip":
-            exchange.decide(proposal["index"], approve("skip"))
-        else:
-            context.leftover.append({"finish": True, "text": text})
+        context.leftover.append({"finish": True, "text": text})
     announce(context, proposal)
     if parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None:
         await _answer_early(parts, state, context, text)
