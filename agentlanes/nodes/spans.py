@@ -63,15 +63,15 @@ def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
 def effect_spans(
     state: AgentState,
     outcome: Outcome,
-    asked: tuple[float, float] | None,
-    ran: tuple[float, float] | None,
+    asked: Sequence[tuple[float, float]],
+    ran: tuple[float, float] | None = None,
 ) -> tuple[list[Span], list[str]]:
-    """Make the spans of a fenced call.
+    """Make the spans of a fenced call, or of questions about earlier runs' calls.
 
     Args:
         state: The state it is made in.
         outcome: What became of it.
-        asked: When a person was asked about it and when they had answered, from the run's start.
+        asked: When a person was asked and when they had answered, from the run's start.
         ran: When the tool ran.
 
     Returns:
@@ -79,11 +79,14 @@ def effect_spans(
     """
     window = state["window"]
     fence, place = window["fence"], f"e{state['run']['fenced']}"
+    if fence is None:
+        place = f"w{window['id']}"
     name, after = fence["tool"] if fence is not None else "", list(window.get("after") or ())
     spans: list[Span] = []
-    if asked is not None:
-        spans.append(span_of(f"{place}.person", "person", name, asked, after, outcome))
-        after = [spans[-1]["id"]]
+    for number, times in enumerate(asked):
+        id = f"{place}.person{number + 1 if number else ''}"
+        spans.append(span_of(id, "person", name, times, after, outcome))
+        after = [id]
     if ran is not None:
         spans.append(span_of(place, "tool", name, ran, after, outcome))
         after = [spans[-1]["id"]]
