@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["RunClock", "RunClocks", "offset_ms"]
 
@@ -43,14 +43,16 @@ class RunClock:
     Attributes:
         origin: Loop time, in seconds, at which it was at 0.
         latest_ms: The latest offset it gave.
-        asked_ms: When a person was asked, until the run goes on.
         invocation: The invocation of the graph it runs in.
+        asked_ms: When a person was asked, until the run goes on.
+        answers: Questions that were answered, from when until when, and are on no record yet.
     """
 
     origin: float
     latest_ms: float
     invocation: object
     asked_ms: float | None = None
+    answers: list[tuple[float, float]] = field(default_factory=list)
 
     def now_ms(self) -> float:
         """Give the offset of this moment."""
@@ -66,10 +68,16 @@ class RunClock:
         """Note that the run stops here to ask a person."""
         self.asked_ms = self.now_ms()
 
-    def answered(self) -> tuple[float, float] | None:
-        """Give since when a person was waited for, and now; once. `None` when nobody was."""
-        asked, self.asked_ms = self.asked_ms, None
-        return None if asked is None else (asked, self.now_ms())
+    def answered(self) -> None:
+        """Note that the run goes on, with an answer if somebody was asked."""
+        if self.asked_ms is not None:
+            self.answers.append((self.asked_ms, self.now_ms()))
+            self.asked_ms = None
+
+    def take_answers(self) -> list[tuple[float, float]]:
+        """Give the answered questions once, for a record."""
+        taken, self.answers = self.answers, []
+        return taken
 
 
 class RunClocks:

@@ -14,7 +14,8 @@ guess from times. Ids say where a span belongs:
 | `w2.answer` | `act` | an answer written ahead of the verdicts |
 | `w2.undo` | `undo` | taking back what ran ahead and is discarded |
 | `e1` | `tool` | the run's fenced call number 1, from 0 |
-| `e1.person` | `person` | a person being asked about it |
+| `e1.person` | `person` | a person being asked about it; `person2` if asked again |
+| `w2.person` | `person` | a person being asked about an earlier run's call |
 | `answer` | `act` | the final answer |
 | `w2.draft0.queue` | `queue` | inside `w2.draft0`: waiting for a place in the lane |
 | `w2.draft0.retry` | `retry` | inside `w2.draft0`: attempts that failed, and the waits after them |

@@ -52,13 +52,14 @@ def effects_node(
 
     async def run_fence(state: AgentState, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
         custody = await parts.custodies.of(config, runtime)
-        asked = parts.clock(state, custody).answered()
+        parts.clock(state, custody).answered()
         fence, plan = state["window"]["fence"], state.get("plan")
         if custody.forked:
             custody.forked = False
             return settle_fork(state)
         if fence is None:
-            return {"messages": await _settle_older(parts, state, custody)}
+            told = await _settle_older(parts, state, custody)
+            return {"messages": told, **_asked_about(parts, state, custody, runtime)}
         await until_saved(custody, config)
         clock = asyncio.get_running_loop().time
         record, started = _record(state, custody, fence), clock()
@@ -67,7 +68,7 @@ def effects_node(
                 await custody.put(replace(record, status="proposed"))
             answer = ask_approval(fence, parts.tools[fence["tool"]], plan)
             if answer.decision == "reject":
-                return await _denied(parts, state, record, answer.message, custody, runtime, asked)
+                return await _denied(parts, state, record, answer.message, custody, runtime)
             if answer.decision == "edit" and answer.args != fence["args"]:
                 fence = {**fence, "args": answer.args, "plan_step": None}
                 record = replace(record, args=canonical(answer.args), note="edited by a person")
@@ -95,7 +96,6 @@ def effects_node(
                 runtime,
                 round((clock() - started) * 1000, 3),
                 "committed",
-                asked=asked,
                 ran=given.ran,
             ),
             "messages": own,
@@ -135,13 +135,12 @@ def _after(
     took_ms: float,
     outcome: Outcome,
     *,
-    asked: tuple[float, float] | None,
     ran: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Give what every end of a fenced call changes: its record, its ordinal, the fence itself."""
     clock = parts.clock(state, custody)
     times = None if ran is None else (clock.at_ms(ran[0]), clock.at_ms(ran[1]))
-    spans, after = effect_spans(state, outcome, asked, times)
+    spans, after = effect_spans(state, outcome, clock.take_answers(), times)
     step = record_of(
         state,
         node="effects",
@@ -164,6 +163,21 @@ def _after(
     }
 
 
+def _asked_about(
+    parts: Parts, state: AgentState, custody: Custody, runtime: Runtime[Any]
+) -> dict[str, Any]:
+    """Record the time a person took over what earlier runs of the thread left behind."""
+    clock = parts.clock(state, custody)
+    spans, after = effect_spans(state, "committed", clock.take_answers())
+    if not spans:
+        return {}
+    step = record_of(state, node="effects", lane=None, outcome="committed", spans=spans)
+    return {
+        "steps": publish(parts, state, [(step, None)], runtime.stream_writer),
+        "window": {**state["window"], "after": after, "clock_ms": clock.now_ms()},
+    }
+
+
 async def _denied(
     parts: Parts,
     state: AgentState,
@@ -171,13 +185,12 @@ async def _denied(
     why: str,
     custody: Custody,
     runtime: Runtime[Any],
-    asked: tuple[float, float] | None,
 ) -> dict[str, Any]:
     """Hand a person's refusal to the act lane as a correction; the plan has ended with it."""
     fence, plan = state["window"]["fence"], state.get("plan")
     assert fence is not None, "only a fence is refused"
     await custody.put(replace(record, status="denied", note=why))
-    after = _after(parts, state, custody, runtime, 0.0, "discarded", asked=asked)
+    after = _after(parts, state, custody, runtime, 0.0, "discarded")
     return {
         **after,
         "plan": {**plan, "status": "ended"} if plan else None,

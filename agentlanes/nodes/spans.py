@@ -63,15 +63,15 @@ def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
 def effect_spans(
     state: AgentState,
     outcome: Outcome,
-    asked: tuple[float, float] | None,
-    ran: tuple[float, float] | None,
+    asked: Sequence[tuple[float, float]],
+    ran: tuple[float, float] | None = None,
 ) -> tuple[list[Span], list[str]]:
-    """Make the spans of a fenced call.
+    """Make the spans of a fenced call, or of questions about earlier runs' calls.
 
     Args:
         state: The state it is made in.
         outcome: What became of it.
-        asked: When a person was asked about it and when they had answered, from the run's start.
+        asked: When a person was asked and when they had answered, from the run's start.
         ran: When the tool ran.
 
     Returns:
@@ -79,11 +79,14 @@ def effect_spans(
     """
     window = state["window"]
     fence, place = window["fence"], f"e{state['run']['fenced']}"
+    if fence is None:
+        place = f"w{window['id']}"
     name, after = fence["tool"] if fence is not None else "", list(window.get("after") or ())
     spans: list[Span] = []
-    if asked is not None:
-        spans.append(span_of(f"{place}.person", "person", name, asked, after, outcome))
-        after = [spans[-1]["id"]]
+    for number, times in enumerate(asked):
+        id = f"{place}.person{number + 1 if number else ''}"
+        spans.append(span_of(id, "person", name, times, after, outcome))
+        after = [id]
     if ran is not None:
         spans.append(span_of(place, "tool", name, ran, after, outcome))
         after = [spans[-1]["id"]]
@@ -162,6 +165,7 @@ class _Reader:
         self._tools: dict[int, Span] = {}
         self._verdicts: dict[int, list[Span]] = {}
         self._waits: list[str] = []
+        self._together: list[Span] = []  # the calls so far of the reply that is read
         self._recorded: set[str] = set()
         self._group: tuple[list[str], list[ProposalDict]] | None = None
         self._home: list[Span] | None = None
@@ -235,7 +239,7 @@ class _Reader:
         span["outcome"] = _best([self._fates.get(p["index"], "discarded") for p in mine])
         if span["outcome"] == "discarded" and number == self._carried:
             span["outcome"] = "committed"
-        self._frontier, self._group = [span["id"]], None
+        self._frontier, self._group, self._together = [span["id"]], None, []
         self._home = self.made.drafts[number] = call_spans(span, facts["record"])
 
     def _place(self, proposal: ProposalDict) -> None:
@@ -266,7 +270,7 @@ class _Reader:
             if not _all_ended(members, proposal["proposed_at"]):
                 members.append(proposal)
                 return base
-        self._group = (list(self._frontier), [proposal])
+        self._group, self._together = (list(self._frontier), [proposal]), []
         return self._group[0]
 
     def _place_tool(self, proposal: ProposalDict, source: list[str], home: list[Span]) -> None:
@@ -274,14 +278,17 @@ class _Reader:
         fate = self._fates.get(index)
         start, ready = self._ms(started), self._ms(started - proposal["waited_s"])
         end = self._ms(proposal["ended_at"] or started)
-        after = source
+        mine = proposal["tool"] in self._ordered
+        # Whether it had to wait for them or not: it could not have started before they ended.
+        order = [s["id"] for s in self._together if mine or s["name"] in self._ordered]
+        after = source + order
         if start > ready:
             wait = span_of(
                 self._id(index, "wait"),
                 "wait",
                 proposal["tool"],
                 (ready, start),
-                source + self._held_by(proposal, ready, start),
+                after + self._held_by(proposal, ready, start),
                 fate,
             )
             home.append(wait)
@@ -289,6 +296,7 @@ class _Reader:
         tool = span_of(self._id(index, "tool"), "tool", proposal["tool"], (start, end), after, fate)
         home.append(tool)
         self._tools[index] = tool
+        self._together.append(tool)
         if self._frontier == source and proposal["draft"] is None:
             self._frontier = []
         self._frontier = [*self._frontier, tool["id"]]

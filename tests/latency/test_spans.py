@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from agentlanes import build_agent, effect
 from agentlanes.context import prompts
@@ -119,3 +121,26 @@ def test_records_can_be_switched_off() -> None:
     assert result["answer"] == "done"
     assert result["steps"] == []
     assert not [event for event in events if event["type"] == "agentlanes.step"]
+
+
+def test_the_time_a_person_takes_is_a_span_of_the_effect() -> None:
+    async def go() -> dict[str, Any]:
+        act, reason = ScriptedModel(script=draft), ScriptedModel(script=approve)
+        agent = build_agent(
+            act,
+            reason,
+            [look, store],
+            planning="never",
+            approval={"write": "always"},
+            checkpointer=InMemorySaver(),
+        )
+        config: Any = {"configurable": {"thread_id": "t"}}
+        await agent.ainvoke(ASK, config, durability="sync")
+        await asyncio.sleep(60)
+        answer: Any = Command(resume={"decisions": [{"type": "approve"}]})
+        result: dict[str, Any] = await agent.ainvoke(answer, config, durability="sync")
+        return result
+
+    spans = spans_of(VirtualClock.run(go())["steps"])
+    assert spans["e0.person"] == ("person", 1900, 61_900)
+    assert spans["e0"] == ("tool", 61_900, 62_100)
