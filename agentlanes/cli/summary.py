@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentlanes.latency.counterfactual import counterfactuals
-from agentlanes.latency.critical import Cause, critical_path
+from agentlanes.latency.critical import critical_path
 from agentlanes.latency.record import StepRecord
+from agentlanes.latency.report.facts import CAUSES
 from agentlanes.latency.table import format_ms
 
 __all__ = ["report_line", "time_line"]
 
-_SAID: dict[Cause, str] = {
-    "reason_wait": "waiting for the reason lane",
-    "act": "act lane calls",
-    "tool": "tools",
-    "queue": "queueing for a lane",
-    "retry": "retries",
-    "undo": "undoing",
-    "person": "waiting for a person",
-    "framework": "everything else",
-}
 _SMALL = 0.005  # a cause below half a per cent is not worth a reader's time
 
 
@@ -43,7 +34,7 @@ def time_line(records: Sequence[StepRecord], wall_ms: float) -> str | None:
     path = critical_path(records, wall_ms)
     parts = sorted(path.totals.items(), key=lambda part: -part[1])
     told = [
-        f"{_SAID[cause]} {format_ms(ms)} ({ms / path.wall_ms:.0%})"
+        f"{CAUSES[cause][1]} {format_ms(ms)} ({ms / path.wall_ms:.0%})"
         for cause, ms in parts
         if ms > path.wall_ms * _SMALL
     ]

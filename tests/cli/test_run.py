@@ -104,7 +104,7 @@ def test_at_the_end_it_says_where_the_time_went_and_how_to_see_it(
 ) -> None:
     assert run("planning") == 0
     out = capsys.readouterr().out
-    assert re.search(r"^Where .* went: .*waiting for the reason lane", out, re.MULTILINE)
+    assert re.search(r"Where [^:]* went: .*waiting for verdicts", " ".join(out.split()))
     (logged,) = read_runs(".agentlanes/runs")
     assert out.endswith(f"See it: agentlanes report {logged.path} --html report.html\n")
 

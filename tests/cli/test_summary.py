@@ -27,12 +27,12 @@ def test_where_the_time_went_adds_up() -> None:
     ]
     line = time_line(records, 1000.0)
     assert line == (
-        "Where 1.00 s went: waiting for the reason lane 800 ms (80%), act lane calls 200 ms (20%). "
+        "Where 1.00 s went: waiting for verdicts 800 ms (80%), in the act lane 200 ms (20%). "
         "Waiting for every verdict would have taken 1.40 s."
     )
     longer = time_line(records, 2000.0)
     assert longer is not None
-    assert "everything else 1.00 s (50%)" in longer
+    assert "in the library itself 1.00 s (50%)" in longer
     assert sum(int(share) for share in re.findall(r"\((\d+)%\)", longer)) == 100
 
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from agentlanes.latency.export.exporter import Exporter, RunEnd, RunSink, RunStart
+from agentlanes.latency.export.exporter import EventSink, Exporter, RunEnd, RunSink, RunStart
 from agentlanes.latency.export.observe import observe
 from agentlanes.latency.export.replay import replay
 
-__all__ = ["Exporter", "RunEnd", "RunSink", "RunStart", "observe", "replay"]
+__all__ = ["EventSink", "Exporter", "RunEnd", "RunSink", "RunStart", "observe", "replay"]

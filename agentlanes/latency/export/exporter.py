@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agentlanes.latency.jsonl import RunStatus
 from agentlanes.latency.record import StepRecord
 
-__all__ = ["Exporter", "RunEnd", "RunSink", "RunStart"]
+__all__ = ["EventSink", "Exporter", "RunEnd", "RunSink", "RunStart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,15 @@ class RunSink(Protocol):
 
     def end(self, end: RunEnd) -> None:
         """Take note that the run is over. Nothing follows."""
+        ...
+
+
+@runtime_checkable
+class EventSink(Protocol):
+    """A sink that is also told what was proposed, judged and settled, before the records of it."""
+
+    def events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Take events in the form of the custom stream's, without arguments and texts."""
         ...
 
 

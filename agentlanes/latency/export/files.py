@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class JsonLines:
 class _File:
     def __init__(self, log: RunLog) -> None:
         self._log = log
+
+    def events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        for event in events:
+            self._log.event(event)
 
     def steps(self, records: Sequence[StepRecord]) -> None:
         for record in records:

@@ -14,8 +14,14 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.state import CompiledStateGraph
 
-from agentlanes.latency.export.exporter import Exporter, RunEnd, RunSink, RunStart
+from agentlanes.latency.export.exporter import EventSink, Exporter, RunEnd, RunSink, RunStart
+from agentlanes.latency.export.proposals import (
+    judged_events,
+    proposed_events,
+    settled_events,
+)
 from agentlanes.latency.jsonl import RunStatus
+from agentlanes.latency.record import StepRecord
 
 __all__ = ["observe"]
 
@@ -54,6 +60,7 @@ class _Run:
     began: float
     asks: bool = False
     steps_before: dict[UUID, int] = field(default_factory=dict)
+    proposals: dict[int, int] = field(default_factory=dict)
 
 
 class _Watch(BaseCallbackHandler):
@@ -99,6 +106,7 @@ class _Watch(BaseCallbackHandler):
             before, wrote = run.steps_before.pop(run_id), given.get("steps")
             # A node writes its new records, or all of them where the state does not add them up.
             made = [r for r in wrote if r["step"] >= before] if isinstance(wrote, list) else []
+            self._tell(run, given, made)
             for sink in run.sinks if made else ():
                 _safely(sink.steps, made)
 
@@ -133,6 +141,24 @@ class _Watch(BaseCallbackHandler):
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Forget the tool."""
         self._inside.pop(run_id, None)
+
+    def _tell(self, run: _Run, wrote: Mapping[str, Any], made: list[StepRecord]) -> None:
+        """Tell the sinks that want to know what was proposed, judged and settled."""
+        listening = [sink for sink in run.sinks if isinstance(sink, EventSink)]
+        if not listening:
+            return
+        events: list[dict[str, Any]] = []
+        if isinstance(proposed := wrote.get("proposed"), Mapping):
+            run.proposals[proposed["window"]] = len(proposed["proposals"])
+            events += proposed_events(proposed)
+        if isinstance(judged := wrote.get("judged"), Mapping):
+            events += judged_events(judged)
+        events += settled_events(made, run.proposals)
+        for event in events:
+            if event["type"] == "agentlanes.settled":
+                del run.proposals[event["window"]]
+        for sink in listening if events else ():
+            _safely(sink.events, events)
 
     def _open(self, run_id: UUID, name: str | None, inputs: Any, facts: Mapping[str, Any]) -> _Run:
         thread = facts.get("thread_id")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
-from typing import cast
+from typing import Any, cast
 
-from agentlanes.latency.export.exporter import Exporter, RunEnd, RunStart
+from agentlanes.latency.export.exporter import EventSink, Exporter, RunEnd, RunStart
 from agentlanes.latency.jsonl import LoggedRun, RunStatus
 from agentlanes.latency.record import StepRecord
 
@@ -40,6 +40,10 @@ def replay(runs: Iterable[LoggedRun], *exporters: Exporter) -> int:
             resumed=bool(run.head.get("resumed")),
         )
         sinks = [exporter.open(start) for exporter in exporters]
+        events = [_event(kept) for kept in run.events]
+        for sink in sinks:
+            if events and isinstance(sink, EventSink):
+                sink.events(events)
         for batch in _batches(run.steps):
             for sink in sinks:
                 sink.steps(batch)
@@ -78,3 +82,11 @@ def _batches(steps: Iterable[StepRecord]) -> Iterator[list[StepRecord]]:
     """Group records as they were made: a window's together, then its effect, then the answer."""
     for _, group in groupby(steps, lambda s: (s["window"], s["node"] in ("effects", "deliver"))):
         yield list(group)
+
+
+def _event(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an event of the custom stream, of which a file keeps a plan's tools alone."""
+    event = {**kept, "type": f"agentlanes.{kept['type']}"}
+    if "steps" in kept:
+        event["steps"] = [{"tool": tool} for tool in kept["steps"]]
+    return event
