@@ -86,6 +86,11 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyDown", **given)
         self.call("Input.dispatchKeyEvent", type="keyUp", **given)
 
+    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        """Send a mouse event: `mousePressed`, `mouseMoved`, `mouseReleased` or `mouseWheel`."""
+        given = {"button": "left", "clickCount": 1, **more}
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **given)
+
     def size(self, width: int, height: int) -> None:
         """Make the window so many pixels wide and high."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

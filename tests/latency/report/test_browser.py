@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,33 @@ def test_everything_can_be_done_by_key(tab: Tab, tmp_path: Path) -> None:
     assert tab.run("document.querySelectorAll('[aria-pressed=true]').length") == 0
     tab.press("End")
     assert "answer" in tab.run(FOCUSED)
+    assert tab.complaints == []
+
+
+def test_the_waterfall_moves_with_the_mouse(tab: Tab, tmp_path: Path) -> None:
+    show(tab, tmp_path, write_run(tmp_path, "r", steps=24, seed=5))
+    tab.run("document.querySelector('.plot').scrollIntoView({ block: 'center' })")
+    at = "JSON.stringify(document.querySelector('{}').getBoundingClientRect())"
+    plot, strip = (json.loads(tab.run(at.format(part))) for part in (".plot svg", ".overview"))
+    x, y = plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2
+    whole = tab.run(RANGE)
+    tab.mouse("mouseWheel", x, y, deltaX=0, deltaY=-200, modifiers=2)  # with Ctrl
+    zoomed = tab.run(RANGE)
+    assert zoomed != whole
+    tab.mouse("mousePressed", x, y)
+    tab.mouse("mouseMoved", x - 120, y)
+    tab.mouse("mouseReleased", x - 120, y)
+    panned = tab.run(RANGE)
+    assert panned not in (zoomed, whole)
+    assert tab.run("document.querySelectorAll('[aria-pressed=true]').length") == 0  # no click
+    left, right = strip["x"] + strip["width"] / 4, strip["x"] + strip["width"] / 2
+    for kind, place in (("mousePressed", left), ("mouseMoved", right), ("mouseReleased", right)):
+        tab.mouse(kind, place, strip["y"] + strip["height"] / 2)
+    part = tab.run(RANGE)
+    assert part == "4.15 s to 8.31 s of 16.6 s"
+    tab.mouse("mouseWheel", x, y, deltaX=0, deltaY=200)  # alone it scrolls the page
+    tab.run("new Promise((done) => setTimeout(done, 50))")
+    assert tab.run(RANGE) == part
     assert tab.complaints == []
 
 

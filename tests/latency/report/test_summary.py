@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,14 @@ def test_money_is_unknown_without_prices_and_counted_with_them(tmp_path: Path) -
     assert unknown is None
     expected = (spent["input_tokens"] + 2 * spent["output_tokens"]) / 1e6
     assert spent["cost_usd"] == pytest.approx(expected)
+
+
+def test_without_the_extra_all_but_the_quantiles_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)  # as if it were not installed
+    found = gather([read_run(write_run(tmp_path, "r"))])
+    assert found.to_json()["latencies"] == {}
+    for said in (text_of(found), report_page(found).replace("&apos;", "'")):
+        assert "pip install 'agentlanes[report]'" in said
+        assert "Service levels" in said
