@@ -29,6 +29,7 @@ class Abilities:
         cap: Its name for the cap on generated tokens in Chat Completions.
         responses: It serves `/v1/responses`.
         background: It runs responses in the background, and cancels them.
+        text_format: It enforces schemas under the Responses API's own name for them.
         says_cut: It says in the Responses API when the cap on tokens cut a reply.
         encrypted_reasoning: It gives reasoning items that can be sent back (`include`).
         named_tool_choice: It honours a tool choice that names a tool.
@@ -48,6 +49,7 @@ class Abilities:
     cap: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     responses: bool | None = None
     background: bool | None = None
+    text_format: bool | None = None
     says_cut: bool | None = None
     encrypted_reasoning: bool | None = None
     named_tool_choice: bool | None = None
@@ -73,6 +75,7 @@ ABILITIES: Mapping[Server, Abilities] = {
         cap="max_completion_tokens",
         responses=True,
         background=True,
+        text_format=True,
         says_cut=True,
         encrypted_reasoning=True,
         named_tool_choice=True,
@@ -112,6 +115,7 @@ ABILITIES: Mapping[Server, Abilities] = {
     "llama.cpp": Abilities(
         responses=True,
         background=False,
+        text_format=False,  # `text.format` is passed over, `response_format` enforced
         says_cut=False,
         encrypted_reasoning=False,
         named_tool_choice=False,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import statistics
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from agentlanes.errors import EndpointRefused, LaneError, MalformedReply
+from agentlanes.errors import ConfigError, EndpointRefused, LaneError, MalformedReply
 from agentlanes.lanes.doctor.asking import Asking, Heard
 from agentlanes.lanes.doctor.facts import Facts
 from agentlanes.lanes.doctor.finding import Finding
@@ -282,6 +283,9 @@ def _working(asking: Asking, facts: Facts, **changed: Any) -> Any:
         changed["api"] = next(name for name, works in facts.apis.items() if works)
     if facts.streams is False:
         changed["extra_body"] = {**asking.lane.extra_body, "stream": False}
+    if asking.lane.server is None and facts.server is not None:
+        with suppress(ConfigError):  # a knob that this server has not: the lane goes without a name
+            return asking.model(server=facts.server, **changed)
     return asking.model(**changed)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentlanes.config import Secret, Settings
-from agentlanes.errors import AgentLanesError, LaneError
+from agentlanes.errors import AgentLanesError
 from agentlanes.lanes.clients import Clients
 from agentlanes.lanes.doctor.asking import Asking
 from agentlanes.lanes.doctor.checks import CHECKS, short
@@ -98,7 +98,7 @@ async def examine(
                 findings += await check(asking, facts, calls)
         except TimeoutError:
             findings.append(_late(name, limit_s))
-        except LaneError as error:
+        except AgentLanesError as error:
             findings.append(_problem(name, error))
     return _done(role, lane, findings, facts)
 

@@ -90,8 +90,9 @@ def build_body(
     else:
         body["input"] = input_items(messages)
         _retool(body)
-    form = body.pop("response_format", None)
-    if form is not None:
+    form = body.get("response_format")
+    if form is not None and able.text_format is not False:
+        del body["response_format"]
         body["text"] = _merged(body.get("text"), format=_format(form))
     if "verbosity" in body:
         body["text"] = _merged(body.get("text"), verbosity=body.pop("verbosity"))
@@ -132,7 +133,8 @@ def _items(wire: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> li
         before.setdefault(entry["before"], []).append(dict(entry["item"]))
     if content:
         items += before.get("text", [])
-        said = {"role": "assistant", "content": _content(content, "output_text")}
+        # llama.cpp tells an assistant's message from other items by its type alone
+        said = {"type": "message", "role": "assistant", "content": _content(content, "output_text")}
         items.append({**said, "phase": kept["phase"]} if kept.get("phase") else said)
     for call in wire.get("tool_calls") or ():
         function = call["function"]

@@ -96,7 +96,7 @@ async def test_reasoning_goes_back_with_the_next_turn() -> None:
         sent = server.requests[-1].body["input"]
     assert answer.text == "21 degrees."
     kinds = [item.get("type", item.get("role")) for item in sent]
-    assert kinds == ["user", "reasoning", "assistant", "function_call", "function_call_output"]
+    assert kinds == ["user", "reasoning", "message", "function_call", "function_call_output"]
     assert sent[1] == seal
     assert sent[3]["call_id"] == sent[4]["call_id"] == call_id
 

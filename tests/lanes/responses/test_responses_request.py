@@ -102,7 +102,7 @@ def test_a_conversation_becomes_items_with_reasoning_in_front_of_what_it_led_to(
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": "hi"},
         seal,
-        {"role": "assistant", "content": "first", "phase": "commentary"},
+        {"type": "message", "role": "assistant", "content": "first", "phase": "commentary"},
         other,
         asked,
         {"type": "function_call_output", "call_id": "c1", "output": "1"},
@@ -113,7 +113,7 @@ def test_reasoning_goes_with_what_it_led_to() -> None:
     seal = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
     kept = {"reasoning": [{"before": "c9", "item": seal}]}
     assert input_items([AIMessage("kept", additional_kwargs={"responses": kept})]) == [
-        {"role": "assistant", "content": "kept"}
+        {"type": "message", "role": "assistant", "content": "kept"}
     ]
 
 
@@ -146,6 +146,15 @@ def test_tools_as_json_work_here_too() -> None:
     assert "get_weather" in body["input"][0]["content"]
     assert body["text"]["format"]["type"] == "json_schema"
     assert body["text"]["format"]["name"] == "reply"
+
+
+def test_llama_cpp_is_given_schemas_under_the_name_that_it_enforces() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}
+    assert body_of(lane(), response_format=form)["text"]["format"]["name"] == "answer"
+    body = body_of(lane(server="llama.cpp"), response_format=form)
+    assert body["response_format"] == form
+    assert "text" not in body
+    assert "include" not in body
 
 
 def test_what_this_api_has_not_is_refused() -> None:
