@@ -57,6 +57,8 @@ class Settings:
         runs_dir: `AGENTLANES_RUNS`, where `agentlanes run` writes its records.
         offline: `AGENTLANES_OFFLINE=1`: never open a connection for weights or data.
         langsmith_tracing: `LANGSMITH_TRACING` is on, or one of its older names.
+        transport: `AGENTLANES_TRANSPORT`: with `"httpx"` lanes use the SDK's usual transport also
+            where aiohttp is installed.
         ledger: `AGENTLANES_LEDGER`, a path or URL, which may hold a password; by default
             `.agentlanes/ledger.db`.
         hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
@@ -79,6 +81,7 @@ class Settings:
     runs_dir: Path = Path(".agentlanes/runs")
     offline: bool = False
     langsmith_tracing: bool = False
+    transport: str | None = None
     ledger: Secret = field(default_factory=lambda: Secret(_LEDGER))
     hf_token: Secret | None = None
     act_model: str | None = None
@@ -107,6 +110,7 @@ class Settings:
             runs_dir=Path(env.get("AGENTLANES_RUNS") or ".agentlanes/runs"),
             offline=_truthy(env.get("AGENTLANES_OFFLINE")),
             langsmith_tracing=any(_truthy(env.get(name)) for name in _TRACING),
+            transport=env.get("AGENTLANES_TRANSPORT") or None,
             ledger=_secret(env, "AGENTLANES_LEDGER") or Secret(_LEDGER),
             hf_token=_secret(env, "HF_TOKEN"),
             act_model=env.get("AGENTLANES_ACT_MODEL") or None,

@@ -6,7 +6,8 @@ with `LANGSMITH_TRACING=true`. Measured are
 - the CPU time of a step once the service was found down, against steps of the same process run
   with tracing switched off, in alternating blocks, so that other load on the machine hits both;
 - what the process's largest size grew by, the time until the service was found down included;
-- the time from the last statement of the program to the end of the process.
+- the time from the last statement of the program until the interpreter has waited for all threads
+  and run what is registered for its end. (What it then takes down takes as long without tracing.)
 
     python -m benchmarks.faults.langsmith
 """
@@ -14,6 +15,7 @@ with `LANGSMITH_TRACING=true`. Measured are
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import resource
@@ -101,20 +103,21 @@ def measure(
         )
         assert child.stdout is not None
         try:
-            line = child.stdout.readline()
-            ended = time.monotonic()
+            line, held = child.stdout.readline(), child.stdout.readline()
             child.wait(timeout=120)
-            exit_s = time.monotonic() - ended
         finally:
             child.kill()
             child.wait()
             child.stdout.close()
-    if not line:
+    if not held:
         raise RuntimeError(f"the measured process ended with status {child.returncode}")
-    return {**json.loads(line), "exit_s": exit_s}
+    return {**json.loads(line), "exit_s": float(held)}
 
 
 def _child(maker: str, runs: int, blocks: int) -> None:
+    ended: list[float] = []
+    atexit.register(lambda: print(time.monotonic() - ended[0], flush=True))  # the last to run
+
     from agentlanes import build_agent
     from tests.oracle import Oracle, World
 
@@ -126,6 +129,7 @@ def _child(maker: str, runs: int, blocks: int) -> None:
     oracle = Oracle(calls)
     agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
     print(json.dumps(asyncio.run(_measure(agent, runs, blocks))), flush=True)
+    ended.append(time.monotonic())
 
 
 async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
