@@ -47,12 +47,14 @@ class RouteScore:
         profile: A name in `agentlanes.router.profiles.PROFILES`.
         rule: The hard rule that decided; `None` when the gate did.
         features: Each feature's share of the log-odds; empty when a rule decided alone.
+        abstains: The router does not know: what the step needs has to be seen from a draft.
     """
 
     p_reason: float
     profile: str
     rule: str | None = None
     features: Mapping[str, float] = field(default_factory=dict)
+    abstains: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.p_reason <= 1.0:
@@ -65,7 +67,8 @@ class RouteScore:
             >>> RouteScore(0.97, "formal_verification", "prove").explain()
             'p_reason 0.97, formal_verification: rule prove'
         """
-        head = f"p_reason {self.p_reason:.2f}, {self.profile}: "
+        unsure = " (unsure)" if self.abstains else ""
+        head = f"p_reason {self.p_reason:.2f}{unsure}, {self.profile}: "
         if self.rule is not None:
             return f"{head}rule {self.rule}"
         heaviest = sorted(self.features.items(), key=lambda item: (-abs(item[1]), item[0]))
