@@ -21,6 +21,7 @@ class Row:
         weight: How much the row counts beside others of its source.
         source: What it came from. Never a feature: rows are left out by it in cross-validation,
             and every source counts the same in training.
+        kind: What kind of request it is, a name in `KINDS`; empty when nobody said.
         step: What is known of the step besides its text.
         correct: Who got it right, 0 to 1 by model name, where outcomes are known.
     """
@@ -29,5 +30,6 @@ class Row:
     target: float | None
     weight: float = 1.0
     source: str = ""
+    kind: str = ""
     step: StepFeatures | None = None
     correct: Mapping[str, float] = field(default_factory=dict)
