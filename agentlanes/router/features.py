@@ -16,7 +16,7 @@ from math import log2
 from agentlanes.router.lexicon import LEXICON, NOT_SUPERLATIVE, PHRASES, expand
 from agentlanes.router.router import StepFeatures
 
-__all__ = ["STEP_FEATURES", "TEXT_FEATURES", "TextReader", "clip", "step_features"]
+__all__ = ["TextReader", "clip", "option_marks", "step_features"]
 
 _HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
 _CAP = 15  # past this, more of a sign says no more
@@ -24,6 +24,7 @@ _CAP_WORDS = 255
 
 _TOKEN = re.compile(r"[a-z]+(?:['-][a-z]+)*(?:\+\+)?|\d+(?:[.,/:]\d+)*|[^\sa-z\d]")
 _OPTION = re.compile(r"^[ \t]*\(?([A-Ja-j])[.):](?=\s)", re.MULTILINE)
+_NUMERIC = re.compile(r"[ \t]*\(?[A-Ja-j][.):]\s{1,3}[-$(~]{0,2}\d")
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _CODE_LINE = re.compile(
     r"^([ \t]*)(?:(def|class|async|function|public|private|static|void|int|import|from|#include)\b"
@@ -78,7 +79,7 @@ class TextReader:
         found |= _shape(stem, tokens, counts)
         found |= code
         found |= options
-        return _mixed(found)
+        return found
 
     def _words(self, counts: Mapping[str, int]) -> dict[str, float]:
         lists = self._lists
@@ -161,14 +162,14 @@ def _code(text: str) -> dict[str, float]:
 
 def _options(text: str) -> tuple[str, dict[str, float]]:
     """Part the options of a multiple-choice question from what is asked."""
-    marks = list(_OPTION.finditer(text))
-    if len(marks) < 2 or marks[0].group(1) not in "Aa":
+    marks = option_marks(text)
+    if not marks:
         return text, {"options": 0.0, "option words": 0.0, "option numbers": 0.0}
-    start = marks[0].start()
+    start = marks[0]
     body = text[start:]
     n = len(marks)
     words = len(body.split()) - n
-    numeric = sum(text[m.end() : m.end() + 4].strip(" $-–(~≈")[:1].isdigit() for m in marks)  # noqa: RUF001
+    numeric = sum(_NUMERIC.match(text, mark) is not None for mark in marks)
     return text[:start], {
         "options": 1.0,
         "option words": _damp(words / n),
@@ -176,12 +177,17 @@ def _options(text: str) -> tuple[str, dict[str, float]]:
     }
 
 
-def _mixed(found: dict[str, float]) -> dict[str, float]:
-    return found
+def option_marks(text: str) -> list[int]:
+    """Give where the options of a multiple-choice question begin; none if it has fewer than two.
 
-
-TEXT_FEATURES: tuple[str, ...] = ()
-STEP_FEATURES: tuple[str, ...] = ()
+    Example:
+        >>> option_marks("Which one?\\nA. this\\nB. that")
+        [11, 19]
+    """
+    marks = list(_OPTION.finditer(text))
+    if len(marks) < 2 or marks[0].group(1) not in "Aa":
+        return []
+    return [mark.start() for mark in marks]
 
 
 def step_features(step: StepFeatures) -> dict[str, float]:
