@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench prove docs clean
+.PHONY: help demo test lint type check bench prove router docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -38,6 +38,12 @@ bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and se
 
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)
+
+router: $(VENV)/.dev  ## retrain the router's gate from DATA and print what it is worth
+	@test -n "$(DATA)" || { echo "say where the training data is: make router DATA=DIR (a folder \
+	of .jsonl files; docs/router-card.md says which)" >&2; exit 1; }
+	$(BIN)/agentlanes router train $(DATA) --out agentlanes/router/weights.json \
+	  --card docs/router-card.md $(ARGS)
 
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py

@@ -46,6 +46,11 @@ _COMMANDS = (
         extra="local",
     ),
     _Command(
+        words=("router",),
+        module="agentlanes.cli.router",
+        help="train the router's gate, and measure it",
+    ),
+    _Command(
         words=("bench", "bfcl"),
         module="agentlanes.bench.bfcl",
         help="BFCL's multi-turn tasks, run ahead and serial",

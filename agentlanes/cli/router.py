@@ -20,7 +20,18 @@ class Subcommand:
     help: str
 
 
-SUBCOMMANDS: tuple[Subcommand, ...] = ()
+SUBCOMMANDS: tuple[Subcommand, ...] = (
+    Subcommand(
+        name="train",
+        module="agentlanes.cli.router_train",
+        help="fit the gate's weights to data, and measure them on sources left out",
+    ),
+    Subcommand(
+        name="eval",
+        module="agentlanes.cli.router_eval",
+        help="measure the router, or a peer, on labelled data",
+    ),
+)
 """One line a subcommand. Their modules are imported when `agentlanes router` is asked for."""
 
 
