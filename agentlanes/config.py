@@ -66,6 +66,7 @@ class Settings:
         reason_model: `AGENTLANES_REASON_MODEL`.
         reason_url: `AGENTLANES_REASON_URL`.
         reason_key: `AGENTLANES_REASON_KEY`.
+        router_data: `AGENTLANES_ROUTER_DATA`, a folder of training data for the router's gate.
         tiktoken_cache_dir: Where tiktoken keeps its vocabularies: `TIKTOKEN_CACHE_DIR`, else
             `DATA_GYM_CACHE_DIR`, else its folder among the temporary files. `None` when the
             variable is set but empty, which tells tiktoken to keep none.
@@ -85,6 +86,7 @@ class Settings:
     reason_model: str | None = None
     reason_url: str | None = None
     reason_key: Secret | None = None
+    router_data: Path | None = None
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
 
     @classmethod
@@ -112,6 +114,7 @@ class Settings:
             reason_model=env.get("AGENTLANES_REASON_MODEL") or None,
             reason_url=env.get("AGENTLANES_REASON_URL") or None,
             reason_key=_secret(env, "AGENTLANES_REASON_KEY"),
+            router_data=_path(env, "AGENTLANES_ROUTER_DATA"),
             tiktoken_cache_dir=_tiktoken_cache(env),
         )
 
@@ -130,6 +133,11 @@ def _tiktoken_cache(env: Mapping[str, str]) -> Path | None:
         if name in env:  # as tiktoken looks it up: the first that is set counts, also when empty
             return Path(env[name]) if env[name] else None
     return Path(tempfile.gettempdir()) / "data-gym-cache"
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value).expanduser() if value else None
 
 
 def _secret(env: Mapping[str, str], name: str) -> Secret | None:

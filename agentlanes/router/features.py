@@ -51,11 +51,12 @@ def _damp(count: float, cap: int = _CAP) -> float:
 class TextReader:
     """Reads the features of a text. Make one and keep it: it holds the lexicon, ready to use."""
 
-    __slots__ = ("_lists", "_names", "_phrases")
+    __slots__ = ("_lists", "_names", "_phrases", "_superlative")
 
     def __init__(self) -> None:
         self._lists = expand()
         self._names = tuple(LEXICON)
+        self._superlative = self._names.index("superlative")
         self._phrases = tuple((n, tuple(p.split("|"))) for n, p in PHRASES.items())
 
     def read(self, text: str) -> dict[str, float]:
@@ -82,18 +83,17 @@ class TextReader:
         return found
 
     def _words(self, counts: Mapping[str, int]) -> dict[str, float]:
-        lists = self._lists
+        lists, superlative = self._lists, self._superlative
         sums = [0] * len(self._names)
-        est = 0
         for word, n in counts.items():
             if word in lists:
                 for number in lists[word]:
                     sums[number] += n
-            elif word.endswith("est") and len(word) > 4 and word not in NOT_SUPERLATIVE:
-                est += n
-        found = {name: _damp(n) for name, n in zip(self._names, sums, strict=True)}
-        found["superlative"] = _damp(sums[self._names.index("superlative")] + est)
-        return found
+                if superlative in lists[word]:
+                    continue
+            if word.endswith("est") and len(word) > 4 and word not in NOT_SUPERLATIVE:
+                sums[superlative] += n
+        return {name: _damp(n) for name, n in zip(self._names, sums, strict=True)}
 
     def _phrases_in(self, lower: str) -> dict[str, float]:
         return {

@@ -28,7 +28,7 @@ class Reading:
     Attributes:
         p_reason: Probability that it needs the reason lane, 0 to 1.
         kind: What kind of request it reads like.
-        shares: Each feature's share of the log-odds; what the kind itself says is under the kind.
+        shares: Each feature's share of the log-odds; what the kind itself says is under `kind ...`.
         abstains: The gate does not know.
     """
 
@@ -76,7 +76,9 @@ class Gate:
         best = max(likely, key=lambda k: likely[k])
         if best == self._at:
             likely = {best: 1.0}
-        shares = {weights.kinds[best]: fsum(g * weights.bias[k] for k, g in likely.items())}
+        shares = {
+            f"kind {weights.kinds[best]}": fsum(g * weights.bias[k] for k, g in likely.items())
+        }
         for name, x in found.items():
             vector = weights.text.get(name)
             if vector is not None:

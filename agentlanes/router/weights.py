@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).with_name("weights.json")
 UNSURE_KIND = "agent"
 """The kind of request whose words do not tell what it needs: the gate abstains."""
 
-UNSURE = 0.45
+UNSURE = 0.35
 """The probability of a request of that kind. Under a half: nothing asks for the reason lane."""
 
 _FORMAT = 1

@@ -78,11 +78,11 @@ def read_rows(places: Iterable[Path]) -> list[Row]:
             raise ConfigError(f"{place} holds no .jsonl files")
         for file in files:
             lines = list(read_lines(file))
-            middle = _middle([line["correct"] for line in lines if _has_outcomes(line)])
+            better = _better([line["correct"] for line in lines if _has_outcomes(line)])
             for line in lines:
                 if line["text"] not in seen:
                     seen.add(line["text"])
-                    rows.append(_row(line, file.stem, middle, len(rows)))
+                    rows.append(_row(line, file.stem, better, len(rows)))
     return rows
 
 
@@ -99,12 +99,12 @@ def step_of(line: Mapping[str, Any]) -> StepFeatures | None:
     return StepFeatures(**known) if known else None
 
 
-def _row(line: dict[str, Any], stem: str, middle: frozenset[str], place: int) -> Row:
+def _row(line: dict[str, Any], stem: str, better: frozenset[str], place: int) -> Row:
     source = str(line.get("source") or stem)
     kind = str(line.get("kind") or KIND_OF_SOURCE.get(source, ""))
     text, target = line["text"], line.get("label")
     if target is None and _has_outcomes(line):
-        target = _hardness(line["correct"], middle)
+        target = _hardness(line["correct"], better)
         text = _other_form(text, place)
         category = line.get("category")
         source = f"{source}: {category}" if category else source
@@ -126,22 +126,21 @@ def _known(correct: Mapping[str, Any]) -> dict[str, float]:
     return {model: float(value) for model, value in correct.items() if value is not None}
 
 
-def _middle(outcomes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Name the middle half of the models by accuracy: what they miss, a weak lane would miss.
+def _better(outcomes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Name the better half of the models by accuracy: what they miss is hard, not just unlucky.
 
-    The weakest guess and the strongest are all right, so that neither tells easy from hard.
+    The others guess too often for their misses to tell hard from easy.
     """
     right: dict[str, list[float]] = {}
     for correct in outcomes:
         for model, value in _known(correct).items():
             right.setdefault(model, []).append(value)
     ranked = sorted(right, key=lambda model: (sum(right[model]) / len(right[model]), model))
-    quarter = len(ranked) // 4
-    return frozenset(ranked[quarter : len(ranked) - quarter])
+    return frozenset(ranked[len(ranked) // 2 :])
 
 
-def _hardness(correct: Mapping[str, Any], middle: frozenset[str]) -> float | None:
-    known = [value for model, value in _known(correct).items() if model in middle]
+def _hardness(correct: Mapping[str, Any], better: frozenset[str]) -> float | None:
+    known = [value for model, value in _known(correct).items() if model in better]
     return 1 - sum(known) / len(known) if known else None
 
 
@@ -151,4 +150,5 @@ def _other_form(text: str, place: int) -> str:
     if len(marks) < 3 or place % 3 == 0:
         return text
     keep = 4 if place % 3 == 1 else 0
-    return text[: marks[keep]].rstrip() if keep < len(marks) else text
+    cut = text[: marks[keep]].rstrip() if keep < len(marks) else text
+    return cut or text  # some have nothing but options

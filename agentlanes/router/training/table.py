@@ -79,5 +79,5 @@ def tabulate(rows: Sequence[Row]) -> Table:
         target=np.array([unknown if r.target is None else r.target for r in rows], dtype=float),
         weight=np.array([row.weight for row in rows], dtype=float),
         source=np.array([row.source for row in rows], dtype=np.str_),
-        kind=np.array([row.kind for row in rows], dtype=np.str_),
+        kind=np.array([row.kind for row in rows], dtype="<U32"),
     )

@@ -76,6 +76,20 @@ _BETWEEN = (
     "What is {science}? Give an example from everyday life and the equation behind it.",
 )
 _AGENT = (
+    "Write to {name} with the subject {theme} and say that the {item} are ready.",
+    "Remind {name} and {name2} of the {item} they have not closed yet.",
+    "Take {name} off the {item} and put {name2} on instead.",
+    "Set up a call with {name} tomorrow at {n}, half an hour.",
+    "Drop every event with {name2} next week.",
+    "Rename the {item} in the {place} and show me the last {n} lines.",
+    "Return item {n} of order {a}{b} and put the money back on my card.",
+    "Upgrade my booking {a}{c} to the front row and add one bag.",
+    "Log in, look up the price of {a} shares and buy them if it is below {b}.",
+    "Hand the {item} of {name} over to {name2}, but only those marked urgent.",
+    "Turn on the heating, close the windows and lock the door.",
+    "Which of my {item} came in last? Answer it with a short thank you.",
+    "Make a chart of the {item} a day since the start of the month.",
+    "Pay the invoice of {name} from the second account and file a copy in the {place}.",
     "Move all {item} of {name} to the {place} and let {name2} know.",
     "If {name} has not answered my last email, send a reminder and put a task on the board.",
     "Cancel the meeting with {name} on Thursday and book it again for the next free slot.",
@@ -99,7 +113,7 @@ _PICKS: dict[str, tuple[str, ...]] = {
                   "the shortest path", "a queue with two stacks", "binary search"),
     "science": ("a magnet", "photosynthesis", "radar", "inflation", "a vaccine", "the tide",
                 "a transistor", "plate tectonics"),
-    "item": ("emails", "tickets", "files", "leads", "tasks", "orders", "events", "invoices"),
+    "item": ("emails", "tickets", "files", "leads", "tasks", "orders", "events", "invoices", "drafts", "bookings"),
     "place": ("archive folder", "backlog", "shared calendar", "crm", "reports directory"),
     "name": ("Akira", "Nadia", "Santiago", "Chenwei"), "name2": ("Lena", "Raj", "Yuki"),
 }  # fmt: skip
@@ -118,7 +132,8 @@ def chats(n: int, seed: int) -> list[Row]:
     for i in range(n):
         templates, target = kinds[i % len(kinds)]
         picked = {name: random.choice(values) for name, values in _PICKS.items()}
-        numbers = {name: random.randint(2, 60) for name in "abc"} | {"n": random.randint(2, 9)}
+        numbers = {name: random.randint(2, 60) for name in "abc"}
+        numbers["n"] = random.randint(2, 9)
         text = random.choice(templates).format(**picked, **numbers)
         source = "made agent requests" if templates is _AGENT else "made chats"
         kind = "agent" if templates is _AGENT else "chat"

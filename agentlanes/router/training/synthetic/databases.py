@@ -101,7 +101,7 @@ def databases(n: int, seed: int) -> list[Row]:
         if not hard and random.random() < 0.4:
             drawn = [_padded(random, text) for text in drawn]
         # Length alone should say little: hard questions are kept short, easy ones long.
-        text = (min if hard else max)(drawn, key=len) if random.random() < 0.8 else drawn[0]
+        text = (min if hard else max)(drawn, key=len) if random.random() < 0.5 else drawn[0]
         if random.random() < 0.08:
             text = text.lower()
         if random.random() < 0.06:
