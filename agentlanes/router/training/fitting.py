@@ -28,6 +28,9 @@ SHARED_RIDGE = 0.01
 OWN_RIDGE = 0.015
 """Penalties, for rows whose weights sum to 1 a kind. Chosen on sources left out."""
 
+IN_COMMON = 0.5
+"""How much of each kind's weights is the mean over all kinds: what holds for a kind never met."""
+
 PRIOR_RIDGE = 12.0
 """Pull towards a prior, in rows: about this many of one kind move a weight half of the way."""
 
@@ -127,7 +130,7 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
     shared_bias, shared = ridge_logistic(
         z[known], table.target[known], weight[known], ridge=SHARED_RIDGE
     )
-    hard = []
+    hard: list[tuple[float, Floats]] = []
     for kind in kinds:
         rows = known & (table.kind == kind)
         if not np.any(rows):
@@ -145,6 +148,7 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
             free_bias=False,
         )
         hard.append((float(own[-1]), own[:-1]))
+    hard = _drawn_together(kinds, hard)
     return Weights(
         kinds=tuple(kinds),
         kind_bias=tuple(b - float(np.dot(w, mean / spread)) for b, w in reads),
@@ -154,6 +158,19 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
         step=STEP_WEIGHTS,
         seed=seed,
     )
+
+
+def _drawn_together(
+    kinds: Sequence[str], hard: Sequence[tuple[float, Floats]]
+) -> list[tuple[float, Floats]]:
+    known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind != UNSURE_KIND]
+    bias = sum(b for b, _ in known) / max(1, len(known))
+    mean = sum(w for _, w in known) / max(1, len(known))
+    own = 1 - IN_COMMON
+    return [
+        (b, w) if kind == UNSURE_KIND else (own * b + IN_COMMON * bias, own * w + IN_COMMON * mean)
+        for kind, (b, w) in zip(kinds, hard, strict=True)
+    ]
 
 
 def _start(

@@ -66,10 +66,12 @@ def ridge_logistic(
     with threadpool_limits(1):  # threads would only wait for each other on arrays this small
         odds = given + full @ beta
         now = loss(odds, beta)
+        last, curve = float("inf"), None
         for _ in range(rounds):
             p = 1.0 / (1.0 + np.exp(-odds))
             slope = full.T @ (weight * (p - target)) + pull * (beta - centre)
-            curve = (full * (weight * p * (1 - p))[:, None]).T @ full + np.diag(pull)
+            if curve is None:  # kept while steps shrink quickly: it costs most of the time
+                curve = (full * (weight * p * (1 - p))[:, None]).T @ full + np.diag(pull)
             step = np.linalg.solve(curve, slope)
             size, moved = 1.0, full @ step
             while loss(odds - size * moved, beta - size * step) > now + 1e-12 and size > 1e-4:
@@ -77,6 +79,9 @@ def ridge_logistic(
             beta = beta - size * step
             odds = odds - size * moved
             now = loss(odds, beta)
-            if float(np.max(np.abs(step))) < 1e-11:
+            longest = float(np.max(np.abs(step)))
+            if longest < 1e-12:
                 break
+            curve = curve if longest < 0.2 * last else None
+            last = longest
     return float(beta[0]), beta[1:]
