@@ -70,6 +70,7 @@ class Settings:
         reason_key: `AGENTLANES_REASON_KEY`.
         labels: Verdicts are kept as labels for the router to learn from, unless
             `AGENTLANES_LABELS=0`.
+        router_data: `AGENTLANES_ROUTER_DATA`, a folder of training data for the router's gate.
         tiktoken_cache_dir: Where tiktoken keeps its vocabularies: `TIKTOKEN_CACHE_DIR`, else
             `DATA_GYM_CACHE_DIR`, else its folder among the temporary files. `None` when the
             variable is set but empty, which tells tiktoken to keep none.
@@ -91,6 +92,7 @@ class Settings:
     reason_url: str | None = field(default=None, repr=False)
     reason_key: Secret | None = None
     labels: bool = True
+    router_data: Path | None = None
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
 
     @classmethod
@@ -120,6 +122,7 @@ class Settings:
             reason_url=env.get("AGENTLANES_REASON_URL") or None,
             reason_key=_secret(env, "AGENTLANES_REASON_KEY"),
             labels=_truthy(env.get("AGENTLANES_LABELS") or "1"),
+            router_data=_path(env, "AGENTLANES_ROUTER_DATA"),
             tiktoken_cache_dir=_tiktoken_cache(env),
         )
 
@@ -144,6 +147,11 @@ def _tiktoken_cache(env: Mapping[str, str]) -> Path | None:
         if name in env:  # as tiktoken looks it up: the first that is set counts, also when empty
             return Path(env[name]) if env[name] else None
     return Path(tempfile.gettempdir()) / "data-gym-cache"
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value).expanduser() if value else None
 
 
 def _secret(env: Mapping[str, str], name: str) -> Secret | None:

@@ -62,6 +62,11 @@ _COMMANDS = (
         help="check both lanes and what surrounds them, and say what to change",
     ),
     _Command(
+        words=("router",),
+        module="agentlanes.cli.router",
+        help="train the router's gate, and measure it",
+    ),
+    _Command(
         words=("bench", "bfcl"),
         module="agentlanes.bench.bfcl",
         help="BFCL's multi-turn tasks, run ahead and serial",

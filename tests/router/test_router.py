@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlanes.router.gate import (
-    STEP_WEIGHTS,
-    TEXT_WEIGHTS,
-    clip,
-    gate,
-    step_features,
-    text_features,
-)
+from agentlanes.router.gate import Gate
 from agentlanes.router.profiles import PROFILES
 from agentlanes.router.router import RouteScore, StepFeatures
 from agentlanes.router.rules import RULES, RuleRouter, load_router
@@ -108,11 +101,6 @@ def test_the_rules_are_sound_data():
         re.compile(rule.words)
 
 
-def test_every_feature_has_a_weight_and_every_weight_a_feature():
-    assert set(text_features("")) == set(TEXT_WEIGHTS)
-    assert set(step_features(StepFeatures())) == set(STEP_WEIGHTS)
-
-
 @given(st.text(max_size=400), st.none() | steps)
 def test_any_text_gets_a_probability_and_an_explanation(text, step):
     score = load_router().score(text, step)
@@ -121,39 +109,56 @@ def test_any_text_gets_a_probability_and_an_explanation(text, step):
     assert score.profile in score.explain()
     assert load_router().score(text, step) == score
     if score.features:
-        p, shares = gate(text, step)
-        assert (p, shares) == (score.p_reason, score.features)
-
-
-@given(steps)
-def test_trouble_never_lowers_the_probability(step):
-    quiet = StepFeatures(n_tools=step.n_tools, context_tokens=step.context_tokens)
-    troubled = StepFeatures(
-        n_tools=step.n_tools,
-        context_tokens=step.context_tokens,
-        recent_tool_errors=step.recent_tool_errors,
-        repeated_calls=step.repeated_calls,
-        failed_validations=step.failed_validations,
-    )
-    assert gate("book a table", troubled)[0] >= gate("book a table", quiet)[0]
-
-
-def test_long_texts_are_clipped_and_their_end_still_counts():
-    noise = "word " * 100_000
-    assert len(clip(noise)) == 8_000
-    assert load_router().score(noise + "\nProve that it is so.").rule == "proof"
-
-
-def test_a_pasted_block_is_payload():
-    request = "tell me the name in here, please"
-    block = "```\n" + "x = 3; find all = min(every)\n" * 50 + "```"
-    assert text_features(f"{request} {block}") == text_features(request)
+        read = Gate().read(text, step)
+        assert (read.p_reason, read.shares, read.kind) == (
+            score.p_reason,
+            score.features,
+            score.kind,
+        )
+        assert read.abstains == score.abstains
 
 
 def test_explain_names_the_heaviest_features_first():
     score = RouteScore(0.5, "retrieval", None, {"words": 0.2, "solve": -1.5, "numbers": 0.0})
     assert score.explain() == "p_reason 0.50, retrieval: solve -1.50, words +0.20"
     assert RouteScore(0.1, "retrieval").explain().endswith("nothing stood out")
+
+
+def test_an_override_for_a_tool_stands_before_every_rule():
+    router = RuleRouter(tools={"wire_money": "reason", "ping": "act"})
+    sent = router.score("do it", StepFeatures(tool="wire_money", node="deliver"))
+    assert (sent.rule, sent.p_reason, sent.profile) == ("tool wire_money", 0.97, "plan_validation")
+    assert router.score("Prove that P = NP", StepFeatures(tool="ping")).p_reason == 0.03
+    assert router.score("do it", StepFeatures(tool="other")).rule is None
+
+
+def test_an_override_for_a_profile_changes_the_lane_of_its_steps():
+    router = RuleRouter(profiles={"formal_verification": "act", "retrieval": "reason"})
+    assert router.score("Prove that P = NP").p_reason == 0.03
+    found = router.score("find the invoice files")
+    assert (found.p_reason, found.rule) == (0.97, "profile retrieval")
+    assert RuleRouter().score("find the invoice files").p_reason < 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tools": {"x": "both"}}, {"profiles": {"chatting": "act"}}, {"threshold": 2.0}]
+)
+def test_an_override_that_means_nothing_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"override|probability"):
+        RuleRouter(**wrong)
+
+
+def test_a_call_that_must_not_run_unverified_needs_the_reason_lane():
+    score = load_router().score("send it", StepFeatures(node="effects"))
+    assert (score.rule, score.profile) == ("irreversible call", "plan_validation")
+    assert score.p_reason > 0.9
+
+
+def test_a_score_that_abstains_says_so():
+    score = load_router().score("Move all overdue tickets of Nadia to the backlog and tell Raj.")
+    assert score.abstains
+    assert "(unsure)" in score.explain()
+    assert "(read as agent)" in score.explain()
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, math.nan])
