@@ -5,6 +5,7 @@ from agentlanes.router.policy import LanePolicy
 from agentlanes.router.profiles import PROFILES, Profile, target_met
 from agentlanes.router.router import Router, RouteScore, StepFeatures
 from agentlanes.router.rules import RuleRouter, load_router
+from agentlanes.router.weights import Weights, load_weights
 
 __all__ = [
     "PROFILES",
@@ -17,6 +18,8 @@ __all__ = [
     "Router",
     "RuleRouter",
     "StepFeatures",
+    "Weights",
     "load_router",
+    "load_weights",
     "target_met",
 ]

@@ -1,145 +1,112 @@
-"""A logistic gate over features that cost microseconds: how likely a step needs reasoning.
+"""The gate: how likely a step needs reasoning, from features that cost microseconds.
 
-The text weights were fitted by penalised logistic regression on 6,536 public requests that no hard
-rule decides: CLINC150, RESTAURANTS-8K, BFCL single calls and MAWPS sums on one side, MATH 4-5,
-PlanBench and long BFCL turns on the other. On a held-out 30% the gate reaches an AUROC of 0.97 and
-an expected calibration error of 0.03. That flatters it: most hard requests there are competition
-mathematics, and a gate fitted without them sends only 4% of them to the reason lane; among BFCL
-turns alone the AUROC is 0.70. So its probability holds for requests like these and not for any
-request, and what the cheap draft looks like has to decide after it.
-
-No labelled steps exist to fit the step weights on: those are judgement, kept small, listed apart.
+It asks two things at once: what kind of request a text reads like (a question to a database, a
+word problem, a riddle, prose to write, ...), and how hard it is for one of that kind. Each kind
+has its own weights, trained towards those that all kinds share; a text between two kinds gets a
+mixture. So length can count in an examination question and not in a letter.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
+from math import exp, fsum
 
+from agentlanes.router.features import TextReader, step_features
 from agentlanes.router.router import StepFeatures
+from agentlanes.router.weights import UNSURE_KIND, Weights, load_weights
 
-__all__ = [
-    "BIAS",
-    "STEP_WEIGHTS",
-    "TEXT_WEIGHTS",
-    "clip",
-    "gate",
-    "step_features",
-    "text_features",
-]
+__all__ = ["Gate", "Reading"]
 
-BIAS = -7.99
-"""Log-odds of an empty text."""
-
-TEXT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {
-        "words": 1.21,
-        "numbers": 0.17,
-        "formulas": 0.86,
-        "sequence": 0.69,
-        "constraints": 1.36,
-        "quantifiers": 0.33,
-        "optimum": 1.43,
-        "solve": 1.60,
-        "personal": -0.79,
-    }
-)
-"""Log-odds for each doubling of a count. Fitted, with each sign held to what the feature means."""
-
-STEP_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {
-        "tool loop": -0.4,
-        "tools": 0.05,
-        "required params": 0.1,
-        "plan steps left": 0.3,
-        "context": 0.1,
-        "irreversible": 0.3,
-        "tool errors": 0.8,
-        "repeated calls": 0.8,
-        "refused proposals": 0.8,
-    }
-)
-"""Log-odds for a step's features. Set by hand, not fitted: nobody has labelled steps."""
-
-_HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
-_MAX_WORDS, _MAX_COUNT = 127, 15  # past these, more of a sign says no more
-
-_COUNTED: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        "numbers": re.compile(r"\d+"),
-        "formulas": re.compile(r"\\[a-z]+|[=<>≤≥∀∃∧\u2228→^]|\$[^$]"),
-        "sequence": re.compile(r"\b(?:then|next|after\w*|before|finally|once|until|first)\b"),
-        "constraints": re.compile(
-            r"\b(?:must|only|cannot|except|exactly|constraint\w*|restrict\w*|such that|without"
-            r"|at (?:least|most)|subject to|conflict\w*|depend\w*)\b"
-        ),
-        "quantifiers": re.compile(
-            r"\b(?:all|every|each|any|both|some|distinct|total|possible|pairs?)\b"
-        ),
-        "optimum": re.compile(
-            r"\b(?:optimal|best|least|most|maxim\w+|minim\w+|smallest|largest|greatest|cheapest"
-            r"|shortest|fewest)\b"
-        ),
-        "solve": re.compile(
-            r"\b(?:find|determine|evaluate|compute|express|simplify|solve|derive|probability"
-            r"|how many (?:ways|different|distinct|integers|positive))\b"
-        ),
-        "personal": re.compile(r"\b(?:i|i'm|me|my|mine|you|your|please|thanks?|hi|hello)\b"),
-    }
-)
-_FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_NEGLIGIBLE = 0.005  # a kind less likely than this has no say
 
 
-def clip(text: str) -> str:
-    """Cut the middle out of a text over 8,000 characters, so that scoring stays quick."""
-    if len(text) <= _HEAD_CHARS + _TAIL_CHARS:
-        return text
-    return text[: _HEAD_CHARS - 1] + "\n" + text[-_TAIL_CHARS:]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the gate made of a step.
 
-
-def text_features(text: str) -> dict[str, float]:
-    """Count cheap signs in a text; each is a damped, capped count, `log2(1 + n)`.
-
-    Fenced blocks are payload, not request, and are left out. Of a text over 8,000 characters only
-    the first 6,000 and the last 2,000 are read.
-
-    Example:
-        >>> text_features("please, for me: what is 4 x 5 x 6")["numbers"]
-        2.0
+    Attributes:
+        p_reason: Probability that it needs the reason lane, 0 to 1.
+        kind: What kind of request it reads like.
+        shares: Each feature's share of the log-odds; what the kind itself says is under the kind.
+        abstains: The gate does not know.
     """
-    lower = _FENCED.sub(" ", clip(text).lower())
-    found = {"words": math.log2(1 + min(len(lower.split()), _MAX_WORDS))}
-    for name, pattern in _COUNTED.items():
-        found[name] = math.log2(1 + min(len(pattern.findall(lower)), _MAX_COUNT))
-    return found
+
+    p_reason: float
+    kind: str
+    shares: Mapping[str, float]
+    abstains: bool
 
 
-def step_features(step: StepFeatures) -> dict[str, float]:
-    """Give a step's features on the same damped scale as the text's."""
-    return {
-        "tool loop": float(not step.new_user_turn),
-        "tools": math.log2(1 + max(0, step.n_tools)),
-        "required params": math.log2(1 + max(0, step.n_required_params)),
-        "plan steps left": math.log2(1 + max(0, step.pending_plan_steps)),
-        "context": math.log2(1 + max(0, step.context_tokens) / 4096),
-        "irreversible": float(step.irreversible_reachable),
-        "tool errors": math.log2(1 + max(0, step.recent_tool_errors)),
-        "repeated calls": math.log2(1 + max(0, step.repeated_calls)),
-        "refused proposals": math.log2(1 + max(0, step.failed_validations)),
-    }
+class Gate:
+    """Reads steps with one set of weights. The weights are loaded when the first text is read.
 
-
-def gate(text: str, step: StepFeatures | None = None) -> tuple[float, dict[str, float]]:
-    """Give the probability that a step needs reasoning, and each feature's share of its log-odds.
+    Args:
+        weights: Those of the package by default.
 
     Example:
-        >>> p, shares = gate("what's my limit on my amex card")
-        >>> p < 0.1
+        >>> Gate().read("what's my limit on my amex card").p_reason < 0.3
         True
     """
-    shares = {name: TEXT_WEIGHTS[name] * value for name, value in text_features(text).items()}
-    if step is not None:
-        shares |= {name: STEP_WEIGHTS[name] * v for name, v in step_features(step).items()}
-    return 1.0 / (1.0 + math.exp(-BIAS - math.fsum(shares.values()))), shares
+
+    __slots__ = ("_at", "_reader", "_weights")
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        self._reader = TextReader()
+        self._weights = weights
+        self._at = -1 if weights is None else _unsure(weights)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights in use.
+
+        Raises:
+            ConfigError: Those of the package cannot be read.
+        """
+        if self._weights is None:
+            self._weights = load_weights()
+            self._at = _unsure(self._weights)
+        return self._weights
+
+    def read(self, text: str, step: StepFeatures | None = None) -> Reading:
+        """Read a step. Of a text over 8,000 characters the middle is left out."""
+        weights = self.weights
+        found = {name: x for name, x in self._reader.read(text).items() if x}
+        likely = _kinds(weights, found)
+        best = max(likely, key=lambda k: likely[k])
+        if best == self._at:
+            likely = {best: 1.0}
+        shares = {weights.kinds[best]: fsum(g * weights.bias[k] for k, g in likely.items())}
+        for name, x in found.items():
+            vector = weights.text.get(name)
+            if vector is not None:
+                shares[name] = x * sum(g * vector[k] for k, g in likely.items())
+        if step is not None:
+            for name, x in step_features(step).items():
+                shares[name] = weights.step.get(name, 0.0) * x
+        p = _chance(fsum(shares.values()))
+        unsure = best == self._at or weights.low <= p < weights.high
+        return Reading(p_reason=p, kind=weights.kinds[best], shares=shares, abstains=unsure)
+
+
+def _unsure(weights: Weights) -> int:
+    return weights.kinds.index(UNSURE_KIND) if UNSURE_KIND in weights.kinds else -1
+
+
+def _kinds(weights: Weights, found: Mapping[str, float]) -> dict[int, float]:
+    """Give the kinds a text may be of, by number, each with its probability."""
+    odds = list(weights.kind_bias)
+    for name, x in found.items():
+        vector = weights.kind_text.get(name)
+        if vector is not None:
+            odds = [total + x * weight for total, weight in zip(odds, vector, strict=True)]
+    top = max(odds)
+    raised = [exp(total - top) for total in odds]
+    whole = sum(raised)
+    kept = {k: r / whole for k, r in enumerate(raised) if r >= _NEGLIGIBLE * whole}
+    share = sum(kept.values())
+    return {k: g / share for k, g in kept.items()}
+
+
+def _chance(odds: float) -> float:
+    return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, odds))))

@@ -15,6 +15,7 @@ class StepFeatures:
 
     Attributes:
         node: The graph node that asks.
+        tool: The tool about to be called, where one is known.
         new_user_turn: The step opens a user turn, rather than follows a tool result.
         n_tools: Tools the act lane may choose from.
         n_required_params: Required parameters of the tool about to be called.
@@ -27,6 +28,7 @@ class StepFeatures:
     """
 
     node: str = "route"
+    tool: str = ""
     new_user_turn: bool = True
     n_tools: int = 0
     n_required_params: int = 0
@@ -48,6 +50,8 @@ class RouteScore:
         rule: The hard rule that decided; `None` when the gate did.
         features: Each feature's share of the log-odds; empty when a rule decided alone.
         abstains: The router does not know: what the step needs has to be seen from a draft.
+        kind: What kind of request the gate took it for, as `database` or `chat`; empty when a
+            rule decided alone.
     """
 
     p_reason: float
@@ -55,6 +59,7 @@ class RouteScore:
     rule: str | None = None
     features: Mapping[str, float] = field(default_factory=dict)
     abstains: bool = False
+    kind: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.p_reason <= 1.0:
@@ -73,7 +78,9 @@ class RouteScore:
             return f"{head}rule {self.rule}"
         heaviest = sorted(self.features.items(), key=lambda item: (-abs(item[1]), item[0]))
         shown = [f"{name} {share:+.2f}" for name, share in heaviest[:4] if share]
-        return head + (", ".join(shown) or "nothing stood out")
+        return head + (", ".join(shown) or "nothing stood out") + (
+            f" (read as {self.kind})" if self.kind else ""
+        )
 
 
 class Router(Protocol):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
-from agentlanes.router.gate import clip, gate
+from agentlanes.router.features import clip
+from agentlanes.router.gate import Gate
+from agentlanes.router.profiles import PROFILES
 from agentlanes.router.router import Router, RouteScore, StepFeatures
+from agentlanes.router.weights import load_weights
 
-__all__ = ["RULES", "Rule", "RuleRouter", "load_router"]
+__all__ = ["RULES", "LaneName", "Rule", "RuleRouter", "load_router"]
+
+LaneName = Literal["act", "reason"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +36,7 @@ class Rule:
 
     name: str
     profile: str
-    lane: Literal["act", "reason"] | None
+    lane: LaneName | None
     words: str = ""
     node: str = ""
     at_least: Mapping[str, int] = field(default_factory=dict)
@@ -47,6 +54,7 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule(name="deliver", profile="api_formatting", lane="act", node="deliver"),
+    Rule(name="irreversible call", profile="plan_validation", lane="reason", node="effects"),
     Rule(
         name="stuck",
         profile="plan_validation",
@@ -98,43 +106,87 @@ RULES: tuple[Rule, ...] = (
 )
 """Asked in this order; the first that fires decides."""
 
-_P = {"act": 0.03, "reason": 0.97}
+_P: Mapping[str, float] = MappingProxyType({"act": 0.03, "reason": 0.97})
 
 
 class RuleRouter:
-    """Hard rules first, then the logistic gate.
+    """Hard rules first, then the trained gate.
 
     Args:
         rules: Asked in order; the first that fires decides.
+        tools: Lane by tool name, before any rule: for the tools whose calls you know better.
+        profiles: Lane by profile name, over what the rule or the gate of that profile says.
         threshold: From this probability the gate chooses a reason-lane profile, 0 to 1.
+        gate: Reads what no rule decides; the shipped one by default.
+
+    Raises:
+        ValueError: The threshold is no probability, or an override names no profile or lane.
 
     Example:
         >>> RuleRouter().score("Prove that x + 0 = x for all x").profile
         'formal_verification'
         >>> RuleRouter().score("set the volume to 4 now").profile
         'api_formatting'
+        >>> careful = RuleRouter(tools={"wire_money": "reason"})
+        >>> careful.score("pay the rent", StepFeatures(tool="wire_money")).rule
+        'tool wire_money'
     """
 
-    def __init__(self, rules: tuple[Rule, ...] = RULES, *, threshold: float = 0.5) -> None:
+    def __init__(
+        self,
+        rules: tuple[Rule, ...] = RULES,
+        *,
+        tools: Mapping[str, LaneName] | None = None,
+        profiles: Mapping[str, LaneName] | None = None,
+        threshold: float = 0.5,
+        gate: Gate | None = None,
+    ) -> None:
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold is a probability, not {threshold!r}")
         self._rules = rules
+        self._tools = dict(tools or {})
+        self._profiles = dict(profiles or {})
+        unknown = set(self._profiles) - set(PROFILES)
+        lanes = {*self._tools.values(), *self._profiles.values()}
+        if unknown or not lanes <= {"act", "reason"}:
+            raise ValueError(
+                f"an override maps a tool, or one of {sorted(PROFILES)}, to 'act' or 'reason'"
+            )
         self._threshold = threshold
+        self._gate = Gate() if gate is None else gate
 
     def score(self, text: str, step: StepFeatures | None = None) -> RouteScore:
         """Score a step. See `Router.score`."""
         text = clip(text)
+        if step is not None and step.tool in self._tools:
+            lane = self._tools[step.tool]
+            profile = "plan_validation" if lane == "reason" else "api_formatting"
+            return RouteScore(_P[lane], profile, f"tool {step.tool}")
         rule = next((rule for rule in self._rules if rule.fires(text, step)), None)
         if rule is not None and rule.lane is not None:
-            return RouteScore(_P[rule.lane], rule.profile, rule.name)
-        p_reason, shares = gate(text, step)
-        if p_reason >= self._threshold:
-            return RouteScore(p_reason, "plan_validation", None, shares)
-        if rule is not None:
-            return RouteScore(p_reason, rule.profile, rule.name, shares)
-        return RouteScore(p_reason, "api_formatting", None, shares)
+            lane = self._profiles.get(rule.profile, rule.lane)
+            return RouteScore(_P[lane], rule.profile, rule.name)
+        read = self._gate.read(text, step)
+        if read.p_reason >= self._threshold:
+            profile, name = "plan_validation", None
+        elif rule is not None:
+            profile, name = rule.profile, rule.name
+        else:
+            profile, name = "api_formatting", None
+        if profile in self._profiles:
+            return RouteScore(_P[self._profiles[profile]], profile, f"profile {profile}")
+        return RouteScore(
+            read.p_reason, profile, name, read.shares, abstains=read.abstains, kind=read.kind
+        )
 
 
-def load_router() -> Router:
-    """Give the router that `build_agent` uses unless it is told otherwise."""
-    return RuleRouter()
+def load_router(weights: Path | None = None) -> Router:
+    """Give the router that `build_agent` uses unless it is told otherwise.
+
+    Args:
+        weights: A file that `agentlanes router train` wrote; the shipped weights by default.
+
+    Raises:
+        ConfigError: The file is not a weights file.
+    """
+    return RuleRouter(gate=None if weights is None else Gate(load_weights(weights)))

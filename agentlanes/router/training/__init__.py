@@ -1,0 +1,6 @@
+"""Training the gate: rows in, weights out. Needs `agentlanes[train]`; imported only when asked for."""
+
+from agentlanes.router.training.fitting import fit
+from agentlanes.router.training.rows import Row
+
+__all__ = ["Row", "fit"]

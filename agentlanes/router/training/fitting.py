@@ -1,0 +1,214 @@
+"""Fit the gate's weights to rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agentlanes.errors import ConfigError, MissingExtra
+from agentlanes.router.features import step_features
+from agentlanes.router.router import StepFeatures
+from agentlanes.router.training.logistic import ridge_logistic
+from agentlanes.router.training.rows import Row
+from agentlanes.router.training.table import Table, tabulate
+from agentlanes.router.weights import UNSURE, UNSURE_KIND, Weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["STEP_WEIGHTS", "fit", "fit_table", "log_odds"]
+
+KIND_RIDGE = 0.01
+SHARED_RIDGE = 0.01
+OWN_RIDGE = 0.015
+"""Penalties, for rows whose weights sum to 1 a kind. Chosen on sources left out."""
+
+PRIOR_RIDGE = 12.0
+"""Pull towards a prior, in rows: about this many of one kind move a weight half of the way."""
+
+LEAST_SPREAD = 0.4
+"""A feature that varies less than this is not stretched further: rare words stay small."""
+
+STEP_WEIGHTS = {
+    "tool loop": -0.4,
+    "tools": 0.05,
+    "required params": 0.1,
+    "plan steps left": 0.3,
+    "context": 0.1,
+    "irreversible": 0.3,
+    "tool errors": 0.8,
+    "repeated calls": 0.8,
+    "refused proposals": 0.8,
+}
+"""Log-odds for a step's features to begin with. Set by hand: no public data has labelled steps."""
+
+
+def fit(rows: Sequence[Row], *, seed: int = 0, prior: Weights | None = None) -> Weights:
+    """Fit weights by penalised logistic regression.
+
+    With a `prior` the penalty pulls towards the prior's weights instead of towards none: this is
+    how a few hundred labels from use change the shipped gate without forgetting what it knew.
+    What a kind of request reads like, and the abstain band, then stay as they are; the weights of
+    step features are learned as well, where rows say what is known of their step.
+
+    Args:
+        rows: Rows with a target; without a prior, rows of an unknown target teach their kind.
+        seed: Written into the weights. Fitting itself draws nothing: same rows, same weights.
+        prior: Weights to stay close to, `load_weights()` for the shipped ones.
+
+    Raises:
+        ConfigError: There is nothing to learn from: no rows, or all of one kind.
+        MissingExtra: numpy is not installed.
+
+    Example:
+        >>> rows = [Row(text="hi", target=0.0), Row(text="prove it", target=1.0)]
+        >>> fit(rows, seed=1).seed
+        1
+    """
+    try:
+        import numpy as np
+    except ModuleNotFoundError as error:
+        raise MissingExtra("training the router (numpy)", "train") from error
+    known = [row for row in rows if row.target is not None]
+    if not any(row.target for row in known) or all(row.target == 1.0 for row in known):
+        raise ConfigError(
+            f"{len(known)} rows with a target, all of one kind: training needs requests of both "
+            "lanes"
+        )
+    if prior is not None:
+        return _refit(known, prior, seed)
+    table = tabulate(rows)
+    if np.all(table.kind == ""):
+        table.kind[:] = "any"
+    return fit_table(_named(table), seed=seed)
+
+
+def fit_table(table: Table, *, seed: int = 0) -> Weights:
+    """Fit weights to rows that all have a kind. See `fit`."""
+    import numpy as np
+
+    weight = table.balanced()
+    mean = np.average(table.x, axis=0, weights=weight)
+    spread = np.sqrt(np.average((table.x - mean) ** 2, axis=0, weights=weight))
+    spread = np.maximum(spread, LEAST_SPREAD)
+    z = (table.x - mean) / spread
+    kinds = sorted(set(table.kind.tolist()))
+    reads = [
+        ridge_logistic(z, (table.kind == kind).astype(float), weight, ridge=KIND_RIDGE)
+        for kind in kinds
+    ]
+    known = ~np.isnan(table.target) & (table.kind != UNSURE_KIND)
+    shared_bias, shared = ridge_logistic(
+        z[known], table.target[known], weight[known], ridge=SHARED_RIDGE
+    )
+    hard = []
+    for kind in kinds:
+        rows = known & (table.kind == kind)
+        if not np.any(rows):
+            odds = 0.0 if kind != UNSURE_KIND else math.log(UNSURE / (1 - UNSURE))
+            hard.append((odds, np.zeros_like(shared)))
+            continue
+        # The bias is one more column, so that it is pulled towards the shared one like the rest.
+        column = np.ones((int(np.sum(rows)), 1))
+        _, own = ridge_logistic(
+            np.hstack([z[rows], column]),
+            table.target[rows],
+            weight[rows],
+            ridge=OWN_RIDGE,
+            around=np.append(shared, shared_bias),
+            free_bias=False,
+        )
+        hard.append((float(own[-1]), own[:-1]))
+    return Weights(
+        kinds=tuple(kinds),
+        kind_bias=tuple(b - float(np.dot(w, mean / spread)) for b, w in reads),
+        kind_text=_by_feature(table.names, [w / spread for _, w in reads]),
+        bias=tuple(
+            b if kind == UNSURE_KIND else b - float(np.dot(w, mean / spread))
+            for kind, (b, w) in zip(kinds, hard, strict=True)
+        ),
+        text=_by_feature(table.names, [w / spread for _, w in hard]),
+        step=STEP_WEIGHTS,
+        seed=seed,
+    )
+
+
+def log_odds(table: Table, weights: Weights) -> tuple[Floats, Floats]:
+    """Give each row's log-odds of needing reasoning, and of every kind its probability.
+
+    What `Gate.read` computes one text at a time.
+    """
+    import numpy as np
+
+    read = np.array([weights.kind_text[name] for name in table.names])
+    odds = table.x @ read + np.array(weights.kind_bias)
+    odds = np.exp(odds - odds.max(axis=1, keepdims=True))
+    likely = odds / odds.sum(axis=1, keepdims=True)
+    likely = np.where(likely < 0.005 / likely.sum(axis=1, keepdims=True), 0.0, likely)
+    likely /= likely.sum(axis=1, keepdims=True)
+    if UNSURE_KIND in weights.kinds:
+        at = weights.kinds.index(UNSURE_KIND)
+        sure = likely.argmax(axis=1) == at
+        likely[sure] = np.eye(len(weights.kinds))[at]
+    hard = table.x @ np.array([weights.text[name] for name in table.names])
+    return np.sum(likely * (hard + np.array(weights.bias)), axis=1), likely
+
+
+def _named(table: Table) -> Table:
+    """Give rows of unknown kind the kind they read like, learned from the others."""
+    import numpy as np
+
+    unknown = table.kind == ""
+    if np.any(unknown):
+        first = fit_table(table.where(~unknown))
+        _, likely = log_odds(table.where(unknown), first)
+        table.kind[unknown] = np.array(first.kinds)[likely.argmax(axis=1)]
+    return table
+
+
+def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
+    import numpy as np
+
+    table = tabulate(rows)
+    z, likely = log_odds(table, prior)
+    steps = [step_features(row.step or StepFeatures(new_user_turn=True)) for row in rows]
+    names = sorted(steps[0])
+    s = np.array([[step[name] for name in names] for step in steps])
+    s[[row.step is None for row in rows]] = 0.0
+    before = np.array([prior.step.get(name, 0.0) for name in names])
+    # One change of bias and of each text weight, shared by all kinds, over what the prior says.
+    scale = np.maximum(table.x.std(axis=0), LEAST_SPREAD)
+    both = np.hstack([table.x / scale, s, np.ones((len(rows), 1))])
+    centre = np.concatenate([np.zeros(len(table.names)), before, [0.0]])
+    _, moved = ridge_logistic(
+        both,
+        table.target,
+        table.weight,
+        ridge=PRIOR_RIDGE,
+        around=centre,
+        offset=z,
+        free_bias=False,
+    )
+    change = moved[: len(table.names)] / scale
+    return Weights(
+        kinds=prior.kinds,
+        kind_bias=prior.kind_bias,
+        kind_text=prior.kind_text,
+        bias=tuple(b + float(moved[-1]) for b in prior.bias),
+        text={
+            name: tuple(w + float(change[i]) for w in prior.text.get(name, (0.0,) * len(prior.bias)))
+            for i, name in enumerate(table.names)
+        },
+        step={name: float(moved[len(table.names) + i]) for i, name in enumerate(names)},
+        low=prior.low,
+        high=prior.high,
+        seed=seed,
+    )
+
+
+def _by_feature(names: Sequence[str], vectors: Sequence[Floats]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(float(v[i]) for v in vectors) for i, name in enumerate(names)}
