@@ -20,7 +20,13 @@ class Subcommand:
     help: str
 
 
-SUBCOMMANDS: tuple[Subcommand, ...] = ()
+SUBCOMMANDS: tuple[Subcommand, ...] = (
+    Subcommand(
+        name="learn",
+        module="agentlanes.cli.router_learn",
+        help="retrain on the verdicts of past runs, and measure on runs held back",
+    ),
+)
 """One line a subcommand. Their modules are imported when `agentlanes router` is asked for."""
 
 

@@ -180,9 +180,10 @@ def _locked(parts: Parts, state: AgentState, score: RouteScore, now: float) -> L
 
 def _verdicts_used(state: AgentState) -> int:
     """Count the verdicts of the turn that counted."""
-    if isinstance(state["steps"], Overwrite):
+    steps: Any = state["steps"]
+    if isinstance(steps, Overwrite):
         return 0  # the turn begins here, and what the state holds is the last one's
-    return sum(s["lane"] == "reason" and s["outcome"] == "committed" for s in state["steps"])
+    return sum(s["lane"] == "reason" and s["outcome"] == "committed" for s in steps)
 
 
 def _times(parts: Parts) -> Times:
