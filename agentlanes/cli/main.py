@@ -46,6 +46,12 @@ _COMMANDS = (
         extra="local",
     ),
     _Command(
+        words=("router",),
+        module="agentlanes.cli.router",
+        help="train the router, evaluate it, and let it learn from runs",
+        extra="train",
+    ),
+    _Command(
         words=("bench", "bfcl"),
         module="agentlanes.bench.bfcl",
         help="BFCL's multi-turn tasks, run ahead and serial",
