@@ -78,8 +78,10 @@ class RouteScore:
             return f"{head}rule {self.rule}"
         heaviest = sorted(self.features.items(), key=lambda item: (-abs(item[1]), item[0]))
         shown = [f"{name} {share:+.2f}" for name, share in heaviest[:4] if share]
-        return head + (", ".join(shown) or "nothing stood out") + (
-            f" (read as {self.kind})" if self.kind else ""
+        return (
+            head
+            + (", ".join(shown) or "nothing stood out")
+            + (f" (read as {self.kind})" if self.kind else "")
         )
 
 

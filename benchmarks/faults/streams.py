@@ -238,7 +238,9 @@ ROWS = (
         expected="typed error; the split one succeeds; memory + < 32 MiB",
         run=bad_bytes,
     ),
-    Row(number=16, name="`error` in data, `event: error`", expected="typed error", run=error_events),
+    Row(
+        number=16, name="`error` in data, `event: error`", expected="typed error", run=error_events
+    ),
     Row(
         number=17,
         name="200 with HTML, null, empty, error object, choices=[]",

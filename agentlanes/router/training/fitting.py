@@ -200,7 +200,9 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
         kind_text=prior.kind_text,
         bias=tuple(b + float(moved[-1]) for b in prior.bias),
         text={
-            name: tuple(w + float(change[i]) for w in prior.text.get(name, (0.0,) * len(prior.bias)))
+            name: tuple(
+                w + float(change[i]) for w in prior.text.get(name, (0.0,) * len(prior.bias))
+            )
             for i, name in enumerate(table.names)
         },
         step={name: float(moved[len(table.names) + i]) for i, name in enumerate(names)},
