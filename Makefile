@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TASKS ?= 20
+ROWS ?= $(HOME)/.cache/agentlanes/draft-check.jsonl
+MINUTES ?= 60
 
 # uv installs faster where it is there; pip does the same.
 UV := $(shell command -v uv 2>/dev/null)
@@ -13,10 +15,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench prove docs clean
+.PHONY: help demo test lint type check bench bench-draft prove docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: $(VENV)/.all  ## run a dual-lane agent on local models (first run downloads 1.6 GB)
 	$(BIN)/python examples/00_demo.py $(ARGS)
@@ -35,6 +37,10 @@ check: lint type test  ## all of the above
 
 bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
 	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
+
+bench-draft: $(VENV)/.dev  ## what the draft check is worth on BFCL's single calls; ROWS=file MINUTES=60
+	$(BIN)/python -m benchmarks.draft_check collect $(ROWS) --minutes $(MINUTES)
+	$(BIN)/python -m benchmarks.draft_check show $(ROWS)
 
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)
