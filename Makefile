@@ -15,10 +15,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-draft prove docs clean
+.PHONY: help demo test lint type check bench bench-client bench-draft prove latency-proof docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 demo: $(VENV)/.all  ## run a dual-lane agent on local models (first run downloads 1.6 GB)
 	$(BIN)/python examples/00_demo.py $(ARGS)
@@ -38,18 +38,24 @@ check: lint type test  ## all of the above
 bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
 	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
 
-bench-draft: $(VENV)/.dev  ## what the draft check is worth on BFCL's single calls; ROWS=file MINUTES=60
+bench-client: $(VENV)-bench/.made  ## LaneChatModel beside the SDK, ChatOpenAI and LiteLLM
+	$(VENV)-bench/bin/python -m benchmarks.client $(ARGS)
+
+bench-draft: $(VENV)/.dev  ## what the draft check is worth on BFCL's single calls (ROWS=file)
 	$(BIN)/python -m benchmarks.draft_check collect $(ROWS) --minutes $(MINUTES)
 	$(BIN)/python -m benchmarks.draft_check show $(ROWS)
 
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)
 
+latency-proof: $(VENV)/.dev  ## prove that every attributed millisecond is right (2 minutes)
+	$(BIN)/python -m benchmarks.latency_proof $(ARGS)
+
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py
 
 clean:  ## remove the environment and everything made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
+	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -65,4 +71,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[all]' -c constraints.txt
+	@touch $@
+
+# What is compared with is not among the dependencies, and so has an environment of its own.
+$(VENV)-bench/.made: pyproject.toml constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)-bench
+	$(subst $(BIN)/,$(VENV)-bench/bin/,$(INSTALL)) -e '.[testing]' langchain-openai litellm -c constraints.txt
 	@touch $@

@@ -56,7 +56,7 @@ class Settings:
             the user cache directory of the platform by default.
         runs_dir: `AGENTLANES_RUNS`, where `agentlanes run` writes its records.
         offline: `AGENTLANES_OFFLINE=1`: never open a connection for weights or data.
-        langsmith_tracing: `LANGSMITH_TRACING` is on.
+        langsmith_tracing: `LANGSMITH_TRACING` is on, or one of its older names.
         ledger: `AGENTLANES_LEDGER`, a path or URL, which may hold a password; by default
             `.agentlanes/ledger.db`.
         hf_token: `HF_TOKEN`, for gated models on the Hugging Face hub.
@@ -74,7 +74,7 @@ class Settings:
     """
 
     openai_api_key: Secret | None = None
-    openai_base_url: str | None = None
+    openai_base_url: str | None = field(default=None, repr=False)  # it may hold a password
     cache_dir: Path = field(default_factory=lambda: _default_cache())
     runs_dir: Path = Path(".agentlanes/runs")
     offline: bool = False
@@ -82,10 +82,10 @@ class Settings:
     ledger: Secret = field(default_factory=lambda: Secret(_LEDGER))
     hf_token: Secret | None = None
     act_model: str | None = None
-    act_url: str | None = None
+    act_url: str | None = field(default=None, repr=False)
     act_key: Secret | None = None
     reason_model: str | None = None
-    reason_url: str | None = None
+    reason_url: str | None = field(default=None, repr=False)
     reason_key: Secret | None = None
     labels: bool = True
     tiktoken_cache_dir: Path | None = field(default_factory=lambda: _tiktoken_cache({}))
@@ -106,7 +106,7 @@ class Settings:
             cache_dir=Path(cache).expanduser() if cache else _default_cache(),
             runs_dir=Path(env.get("AGENTLANES_RUNS") or ".agentlanes/runs"),
             offline=_truthy(env.get("AGENTLANES_OFFLINE")),
-            langsmith_tracing=_truthy(env.get("LANGSMITH_TRACING")),
+            langsmith_tracing=any(_truthy(env.get(name)) for name in _TRACING),
             ledger=_secret(env, "AGENTLANES_LEDGER") or Secret(_LEDGER),
             hf_token=_secret(env, "HF_TOKEN"),
             act_model=env.get("AGENTLANES_ACT_MODEL") or None,
@@ -121,6 +121,12 @@ class Settings:
 
 
 _LEDGER = ".agentlanes/ledger.db"
+_TRACING = (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING_V2",
+    "LANGCHAIN_TRACING",
+)
 
 
 def _default_cache() -> Path:

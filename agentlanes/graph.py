@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -24,6 +26,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agentlanes.config import Settings
 from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane, LaneRole
+from agentlanes.latency.langsmith import prepare
 from agentlanes.nodes import (
     act_node,
     after_settle,
@@ -108,6 +111,7 @@ def build_agent(
         >>> sorted(agent.get_graph().nodes)[:4]
         ['__end__', '__start__', 'act', 'deliver']
     """
+    prepare()
     parts = build_parts(act, reason, tools, **options)
     return assemble(parts).compile(checkpointer=checkpointer, store=store, name=name)
 
@@ -227,18 +231,20 @@ def build_parts(
     plain = [tool.tool for tool in bound.values()]
     verifying = VerifyPolicy(default=verify) if isinstance(verify, str) else verify
     if judge is None:
-        own = reason_model.bind_tools(plain) if plain else reason_model
+        own = _with_tools(reason_model, plain, "reason", needed=verifying.may_be("match"))
         listing = [tool.listing() for tool in bound.values()]
         judge = ModeJudge(
-            approve=ModelJudge(model=reason_model, listing=listing, system_prompt=system_prompt),
-            match=MatchJudge(model=own, system_prompt=system_prompt),
+            approve=ModelJudge(
+                model=reason_model, listing=listing, system_prompt=system_prompt, records=records
+            ),
+            match=MatchJudge(model=own, system_prompt=system_prompt, records=records),
         )
     checking = CallCheck(bound, check)
     if second is not None:
         model = _model(second, "act")
         judge = SecondJudge(
             inner=judge,
-            model=model.bind_tools(plain) if plain else model,
+            model=_with_tools(model, plain, "act", needed=True),
             quality=policy.quality,
             check=checking,
             budget_s=second_budget_s,
@@ -246,7 +252,7 @@ def build_parts(
         )
     return Parts(
         act=act_model,
-        drafter=act_model.bind_tools(plain) if plain else act_model,
+        drafter=_with_tools(act_model, plain, "act", needed=True),
         reason=reason_model,
         judge=judge,
         tools=bound,
@@ -281,6 +287,24 @@ def build_parts(
 def _policy(given: LanePolicy | None, quality: float | None) -> LanePolicy:
     policy = given or LanePolicy()
     return policy if quality is None else replace(policy, quality=quality)
+
+
+def _with_tools(
+    model: BaseChatModel, tools: Sequence[BaseTool], role: LaneRole, *, needed: bool
+) -> Runnable[Any, AIMessage]:
+    """Offer the tools to a lane. A model that cannot call any is one where none are needed."""
+    if not tools:
+        return model
+    try:
+        return model.bind_tools(tools)
+    except NotImplementedError:
+        if not needed:
+            return model
+    raise ConfigError(
+        f"{type(model).__name__} in the {role} lane cannot call tools (it has no bind_tools); "
+        + ('use verify="approve", or ' if role == "reason" else "use ")
+        + 'a chat model that can, or Lane(tool_format="json")'
+    )
 
 
 def assemble(parts: Parts) -> StateGraph[AgentState, None, AgentInput, AgentOutput]:

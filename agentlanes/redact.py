@@ -52,7 +52,9 @@ def _format(marks: str, pattern: str, *, any_case: bool = False) -> _Format:
     return _Format(tuple(marks.encode().split()), re.compile(pattern.encode(), flags), any_case)
 
 
-_SEPARATED = r"[\\\"']{0,3}\s{0,2}[:=]\s{0,2}[\\\"']{0,3}"
+_QUOTE = r"(?:\\{0,3}[\"'])?"
+_SEPARATED = _QUOTE + r"\s{0,2}[:=]\s{0,2}" + _QUOTE
+_ESCAPE = r"\\u[0-9A-Fa-f]{4}|\\[^\"'\\u]"  # of JSON, taken whole or not at all
 
 _FORMATS = (
     _format("sk-", _ALONE + r"sk-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"),
@@ -73,7 +75,7 @@ _FORMATS = (
     ),
     _format(
         "authorization",
-        r"authorization[\\\"'\s:=]{1,8}(?:(?:bearer|basic|token)\s+)?([A-Za-z0-9._~+/=-]{6,})",
+        r"authorization" + _SEPARATED + r"(?:(?:bearer|basic|token)\s+)?([A-Za-z0-9._~+/=-]{6,})",
         any_case=True,
     ),
     _format("bearer", r"bearer\s+([A-Za-z0-9._~+/=-]{12,})", any_case=True),
@@ -86,7 +88,7 @@ _FORMATS = (
     ),
     _format(
         "passw pwd",
-        r"(?:password|passwd|pwd)" + _SEPARATED + r"([^\s\"'\\&,;*]{3,})",
+        r"(?:password|passwd|pwd)" + _SEPARATED + rf"((?:{_ESCAPE}|[^\s\"'\\&,;*]){{3,}})",
         any_case=True,
     ),
     _format(
@@ -95,7 +97,7 @@ _FORMATS = (
         any_case=True,
     ),
     # up to the last @, since a password may hold one, and a slash
-    _format("://", r"://([^\s\"'<>\\:@/]{0,100}:[^\s\"'<>\\]{1,300})(?=@)"),
+    _format("://", rf"://([^\s\"'<>\\:@/]{{0,100}}:(?:{_ESCAPE}|[^\s\"'<>\\]){{1,300}})(?=@)"),
 )
 
 

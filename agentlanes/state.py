@@ -374,7 +374,10 @@ class AgentOutput(TypedDict):
 
 
 class AgentState(AgentOutput):
-    """Everything the state machine carries from node to node."""
+    """Everything the state machine carries from node to node.
+
+    `prompts` is what each lane was shown last, as hashes (`agentlanes.context.prefix`).
+    """
 
     route: Route
     window: Window
@@ -385,3 +388,4 @@ class AgentState(AgentOutput):
     brief: str | None
     draft_answer: str | None
     early_answer: EarlyAnswer | None
+    prompts: dict[str, dict[str, Any]]

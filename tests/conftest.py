@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 from tests.postgres import postgres, postgres_url
@@ -18,3 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 settings.register_profile("long", max_examples=200, stateful_step_count=100, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # LangChain's standard tests measure how long a model takes to make; here it is made once.
+    if hasattr(config.option, "benchmark_disable"):
+        config.option.benchmark_disable = True

@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentlanes.cli.tally import Tally
+
 __all__ = ["Board", "Row", "call_text", "plain", "plain_lines"]
+
+_AT_ONCE = 32  # replies of a lane that may come in at the same time
 
 ToolStatus = Literal["running", "ended", "failed"]
 
@@ -64,7 +68,9 @@ class Board:
 
     Attributes:
         rows: The proposals, in order.
-        speaking: The tail of what each lane says at the moment.
+        speaking: The tail of what each lane says at the moment: of several replies that come at
+            the same time, the one that began last.
+        tally: What has been settled so far.
         lanes: Whether the graph is a dual-lane one: it sent events of this library.
         shown: Messages of the transcript that were there already or have been reported.
     """
@@ -73,7 +79,8 @@ class Board:
     speaking: dict[str, str] = field(default_factory=dict)
     lanes: bool = False
     shown: int | None = None
-    _message: dict[str, Any] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    _replies: dict[str, dict[Any, str]] = field(default_factory=dict)
 
     def feed(self, event: Any, now_s: float) -> Row | None:
         """Take in a custom event; give the row it is about, if there is one."""
@@ -85,6 +92,8 @@ class Board:
             rows = [row for row in self.rows if row.window == event["window"]]
             for row, outcome in zip(rows, event["outcomes"], strict=False):
                 row.outcome = outcome
+        if kind == "agentlanes.step":
+            self.tally.step(event["record"])
         if kind == "agentlanes.proposal":
             self.rows.append(_row(event, now_s))
             return self.rows[-1]
@@ -102,16 +111,31 @@ class Board:
         if lane is None:
             return
         who = "answer" if "final" in tags else lane.removeprefix("lane:")
-        if self._message.get(who) != message.id:
-            self._message[who], self.speaking[who] = message.id, ""
+        replies = self._replies.setdefault(who, {})
         said = (message.additional_kwargs or {}).get("reasoning_content") or ""
-        self.speaking[who] = f"{self.speaking[who]}{said}{message.text}"[-2000:]
+        replies[message.id] = f"{replies.get(message.id, '')}{said}{message.text}"[-2000:]
+        self.speaking[who] = next(reversed(replies.values()))
+        if len(replies) > _AT_ONCE:
+            del replies[next(iter(replies))]
 
     def verdict_of(self, row: Row) -> Row:
         """Give the row that holds a row's verdict: itself, or the plan it rides on."""
         if row.verdict is not None or row.rides_on is None:
             return row
         return self._find({"window": row.window, "index": row.rides_on}) or row
+
+    def awaited_by(self, row: Row) -> list[Row]:
+        """Give the rows whose verdicts a call waits for before it may start."""
+        if row.started_s is not None or row.outcome not in (None, "fenced") or row.kind != "call":
+            return []
+        return [
+            other
+            for other in self.rows
+            if other.window == row.window
+            and other.index <= row.index
+            and other.rides_on is None
+            and other.verdict is None
+        ]
 
     def in_flight(self) -> list[Row]:
         """Give the effects that were started and have not ended."""

@@ -17,7 +17,7 @@ from agentlanes.cli.board import Board, Row, call_text, plain
 
 __all__ = ["LinesView", "QuietView", "TableView", "View", "show_live"]
 
-_AROUND = 9  # lines a frame needs besides its rows
+_AROUND = 11  # lines a frame needs besides its rows
 _STYLES = {
     "approve": "green",
     "reject": "red",
@@ -181,7 +181,8 @@ class TableView(QuietView):
         self.board.hear(message, tags)
 
     def values(self, values: Any) -> None:
-        """Show the transcript's news, where the graph sends no events."""
+        """Take in the route, and show the transcript's news where the graph sends no events."""
+        self.board.tally.route(values)
         messages = values.get("messages")
         for message in self.board.news(messages or []):
             for call in getattr(message, "tool_calls", None) or []:
@@ -197,6 +198,9 @@ class TableView(QuietView):
         else:
             self._spinner.update(text=head)
             parts.append(self._spinner)
+        for line in (self.board.tally.target_line(), self.board.tally.lanes_line()):
+            if line:
+                parts.append(Text(line, style="dim", no_wrap=True, overflow="ellipsis"))
         if self.board.rows:
             parts.append(self._table(now_s))
         if not self.over:
@@ -205,9 +209,9 @@ class TableView(QuietView):
 
     def _table(self, now_s: float) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-        table.add_column("", no_wrap=True, style="dim")
+        table.add_column("#", no_wrap=True, style="dim")
         table.add_column("act lane proposes", ratio=5, no_wrap=True, overflow="ellipsis")
-        table.add_column("runs", ratio=2, no_wrap=True, overflow="ellipsis")
+        table.add_column("runs", width=17, no_wrap=True, overflow="ellipsis")
         table.add_column("reason lane says", ratio=4, no_wrap=True, overflow="ellipsis")
         table.add_column("outcome", no_wrap=True, min_width=9)
         rows = list(self.board.rows)
@@ -218,7 +222,7 @@ class TableView(QuietView):
             table.add_row(
                 row.name,
                 Text(row.text),
-                _runs(row, now_s),
+                _runs(self.board, row, now_s),
                 self._says(row, now_s),
                 Text(outcome, style=_STYLES.get(outcome, "")),
             )
@@ -230,7 +234,8 @@ class TableView(QuietView):
             if self.over or row.outcome is not None:
                 return Text("")
             waiting = "with the plan" if judged is not row else "judging"
-            return Text(f"{waiting} {now_s - judged.proposed_s:.1f} s", style="cyan")
+            target = self._verdict_target()
+            return Text(f"{waiting} {now_s - judged.proposed_s:.1f} s{target}", style="cyan")
         said = _VERDICTS[judged.verdict]
         if judged is not row:
             said += " with the plan"
@@ -241,16 +246,32 @@ class TableView(QuietView):
         because = _because(judged) if judged is row else ""
         return Text(f"{said}{because}", style=_STYLES.get(judged.verdict, "yellow"))
 
+    def _verdict_target(self) -> str:
+        profile = self.board.tally.profile
+        if profile is None or profile.lane != "reason":
+            return ""
+        return f" of {profile.target_high_ms / 1000:.0f} s"
+
     def _speech(self) -> Iterator[Text]:
         wide = max(20, self._console.width - 12)
         for who, said in list(self.board.speaking.items()):
+            if not said.strip():  # a reply that is all tool calls
+                continue
             yield Text.assemble((f"{who:>7}  ", "dim"), (plain(said)[-wide:], "italic"))
 
 
-def _runs(row: Row, now_s: float) -> Text:
+def _runs(board: Board, row: Row, now_s: float) -> Text:
     if row.started_s is None:
-        return Text("waits" if row.fenced and row.outcome in (None, "fenced") else "")
+        awaited = board.awaited_by(row)
+        if not awaited:
+            ready = row.fenced and row.outcome in (None, "fenced")
+            return Text("about to run" if ready else "")
+        first = "verdict" if awaited[0] is row else awaited[0].name
+        more = f" +{len(awaited) - 1}" if len(awaited) > 1 else ""
+        return Text(f"waits for {first}{more}", style="yellow")
     took = (row.ended_s if row.ended_s is not None else now_s) - row.started_s
     early = row.ahead and (row.decided_s is None or row.decided_s > row.started_s)
-    how = {"running": "running", "ended": "ran", "failed": "failed"}[row.tool or "running"]
-    return Text(f"{how}{' ahead' if early else ''} {took:.2f} s")
+    how = {"running": "runs", "ended": "ran", "failed": "failed"}[row.tool or "running"]
+    return Text(
+        f"{how}{' ahead' if early else ''} {took:.2f} s", style="" if row.ended_s else "cyan"
+    )

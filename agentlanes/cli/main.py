@@ -52,6 +52,17 @@ _COMMANDS = (
         extra="train",
     ),
     _Command(
+        words=("endpoint",),
+        module="agentlanes.cli.endpoint",
+        help="serve a scripted endpoint with latencies and faults, to test agents against",
+        extra="testing",
+    ),
+    _Command(
+        words=("doctor",),
+        module="agentlanes.cli.doctor",
+        help="check both lanes and what surrounds them, and say what to change",
+    ),
+    _Command(
         words=("bench", "bfcl"),
         module="agentlanes.bench.bfcl",
         help="BFCL's multi-turn tasks, run ahead and serial",

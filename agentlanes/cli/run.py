@@ -17,11 +17,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from agentlanes import __version__
 from agentlanes.cli.board import Board, call_text, plain_lines
 from agentlanes.cli.live import View, show_live
 from agentlanes.cli.load import GraphSpec, find_graph, load_graph, open_graph
+from agentlanes.cli.summary import report_line, time_line
 from agentlanes.config import Settings
 from agentlanes.errors import AgentLanesError, ConfigError
+from agentlanes.lanes.urls import safe_url
 from agentlanes.latency.jsonl import RunLog, RunStatus
 from agentlanes.latency.table import steps_view
 
@@ -109,9 +112,8 @@ def _traced(settings: Settings) -> Iterator[None]:
     if not settings.langsmith_tracing:
         yield
         return
-    from agentlanes.latency.langsmith import bound_exit, flush
+    from agentlanes.latency.langsmith import flush
 
-    bound_exit()
     try:
         yield
     finally:
@@ -135,6 +137,7 @@ class _Run:
     status: RunStatus = "done"
     error: str | None = None
     wall_s: float | None = None
+    file: Path | None = None
     began: float = field(default_factory=time.monotonic)
 
     def elapsed_s(self) -> float:
@@ -202,7 +205,9 @@ async def _stream(run: _Run, settings: Settings, console: Console, *, quiet: boo
 @contextmanager
 def _logged(run: _Run, settings: Settings) -> Iterator[RunLog]:
     """Keep the run's file, and end it with what became of the run however it ends."""
-    with RunLog(settings.runs_dir, str(run.id), graph=run.spec.name) as log:
+    facts: dict[str, Any] = {"thread": run.thread, "input": run.text, "settings": _told(settings)}
+    with RunLog(settings.runs_dir, str(run.id), graph=run.spec.name, **facts) as log:
+        run.file = log.path
         error: BaseException | None = None
         try:
             yield log
@@ -219,8 +224,20 @@ def _logged(run: _Run, settings: Settings) -> Iterator[RunLog]:
                 answer=run.answer if error is None else None,
                 committed=run.committed,
                 error=type(error).__name__ if error else None,
-                wall_s=round(run.elapsed_s(), 3),
+                wall_ms=round(run.elapsed_s() * 1000, 3),
             )
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """Give what a run's file says of the settings: no key, and no password in a URL."""
+    urls = {"act_url": settings.act_url, "reason_url": settings.reason_url}
+    return {
+        "version": __version__,
+        "act_model": settings.act_model,
+        "reason_model": settings.reason_model,
+        **{key: safe_url(url) if url else None for key, url in urls.items()},
+        "offline": settings.offline,
+    }
 
 
 def _take_in(
@@ -259,7 +276,17 @@ def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
     if run.steps:
         console.print()
         console.print(steps_view(run.steps))
+        _say_where_it_went(run, console)
     return DONE
+
+
+def _say_where_it_went(run: _Run, console: Console) -> None:
+    line = time_line(run.steps, run.elapsed_s() * 1000)
+    console.print()
+    if line is not None:
+        console.print(Text(line))
+    if run.file is not None:
+        console.print(Text(report_line(run.file)), soft_wrap=True)
 
 
 def _explain(error: Exception) -> str:
@@ -288,6 +315,8 @@ def _left(run: _Run) -> str:
         lines.append("nothing was committed")
     for row in run.board.in_flight():
         lines.append(f"{row.text} had started: look whether it took effect")
+    if run.steps and run.file is not None:
+        lines.append(report_line(run.file))
     return "\n".join(lines)
 
 

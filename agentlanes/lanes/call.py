@@ -19,6 +19,7 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
 from agentlanes.context.compaction import compact
+from agentlanes.context.prefix import prompt_chain
 from agentlanes.errors import (
     ContextTooLong,
     EndpointOverloaded,
@@ -52,6 +53,8 @@ class LaneReply:
         started: Loop time at the call.
         ended: Loop time at its end.
         model_run: The traced model run that waits for its step record, if any.
+        shown: What the lane was shown.
+        tools: The tools it was offered.
     """
 
     message: AIMessage
@@ -59,9 +62,16 @@ class LaneReply:
     started: float
     ended: float
     model_run: str | None = None
+    shown: Sequence[BaseMessage] = ()
+    tools: Sequence[Any] = ()
 
-    def facts(self, lane: LaneRole) -> dict[str, Any]:
-        """Give what a step record holds of the call, and its interval for the settling node."""
+    def facts(self, lane: LaneRole, *, prompt: bool = True) -> dict[str, Any]:
+        """Give what a step record holds of the call, and its interval for the settling node.
+
+        Args:
+            lane: The lane that was asked.
+            prompt: Note the prompt's hashes too, for `StepRecord.prefix`.
+        """
         took_ms = round((self.ended - self.started) * 1000, 3)
         times, tokens = lane_times(self.message, took_ms)
         return {
@@ -69,6 +79,7 @@ class LaneReply:
             "ended": self.ended,
             "model_run": self.model_run,
             "record": {"lane": lane, "node": lane, "tokens": tokens, **times},
+            "prompt": prompt_chain(self.shown, self.tools) if prompt and self.shown else None,
         }
 
 
@@ -138,12 +149,18 @@ async def ask(
     started = clock()
     async with step_scope():
         with _noted(config), TracedCall(config) as call:
-            message = await _fitting(
-                messages, lambda shown: model.ainvoke(list(shown), call.config), shorter
+            message, shown = await _fitting(
+                messages, lambda fitting: model.ainvoke(list(fitting), call.config), shorter
             )
     ended = clock()
     return LaneReply(
-        message=message, value=None, started=started, ended=ended, model_run=call.run_id
+        message=message,
+        value=None,
+        started=started,
+        ended=ended,
+        model_run=call.run_id,
+        shown=shown,
+        tools=_tools_of(model),
     )
 
 
@@ -184,14 +201,26 @@ async def ask_streaming(
                 return cast("AIMessage", message_chunk_to_message(merged))
 
             try:
-                message = await _fitting(messages, stream)
+                message, shown = await _fitting(messages, stream)
             except _BROKE_OFF:
                 if listener.used or not chunks:
                     raise
+                shown = messages
                 message = await model.ainvoke(list(messages), call.config)
     return LaneReply(
-        message=message, value=None, started=started, ended=clock(), model_run=call.run_id
+        message=message,
+        value=None,
+        started=started,
+        ended=clock(),
+        model_run=call.run_id,
+        shown=shown,
+        tools=_tools_of(model),
     )
+
+
+def _tools_of(model: Runnable[Any, Any]) -> Sequence[Any]:
+    """Give the tools that were bound to a model: they are part of what it is shown."""
+    return (getattr(model, "kwargs", None) or {}).get("tools") or ()
 
 
 class _CallListener:
@@ -244,10 +273,10 @@ async def ask_for(
     started = clock()
     async with step_scope():
         with _noted(config), TracedCall(config) as call:
-            reply = await _fitting(
+            reply, shown = await _fitting(
                 messages,
-                lambda shown: ask_structured(
-                    model, shown, schema, name=schema["title"], config=call.config
+                lambda fitting: ask_structured(
+                    model, fitting, schema, name=schema["title"], config=call.config
                 ),
                 shorter,
             )
@@ -258,6 +287,7 @@ async def ask_for(
         started=started,
         ended=ended,
         model_run=call.run_id,
+        shown=shown,
     )
 
 
@@ -265,12 +295,16 @@ async def _fitting(
     messages: Sequence[BaseMessage],
     make: Callable[[Sequence[BaseMessage]], Awaitable[_T]],
     shorter: Callable[[], Sequence[BaseMessage]] | None = None,
-) -> _T:
-    """Make a call, and once more with less in it if the endpoint says that it is too long."""
+) -> tuple[_T, Sequence[BaseMessage]]:
+    """Make a call, and once more with less in it if the endpoint says that it is too long.
+
+    Returns:
+        What it gave, and what was shown in the end.
+    """
     try:
-        return await make(messages)
+        return await make(messages), messages
     except ContextTooLong:
         less = shorter() if shorter is not None else compact(messages)
         if less is None or list(less) == list(messages):
             raise
-    return await make(less)
+    return await make(less), less

@@ -225,7 +225,7 @@ class LaneChatModel(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "openai" if is_openai(self._url) else "openai-compatible"
-        params["ls_model_name"] = self.model_name
+        params["ls_model_name"] = kwargs.get("model") or self.model_name
         if self._lane.temperature is not None:
             params.setdefault("ls_temperature", self._lane.temperature)
         if self._lane.max_tokens is not None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import ssl
 import threading
 import weakref
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentlanes.config import Secret
+from agentlanes.errors import ConfigError
 from agentlanes.lanes import closing
 from agentlanes.lanes.lane import Timers
+from agentlanes.lanes.urls import safe_url
+from agentlanes.redact import remember
 
 if TYPE_CHECKING:
     import httpx2
@@ -60,8 +65,11 @@ class Clients:
         import openai  # noqa: F401
 
         _ssl_context()
-        self._base_url = base_url
+        self._base_url, self._basic = _without_login(base_url)
         self._key = key
+        for secret in (key, *self._basic):
+            if secret is not None:
+                remember(secret)
         self._timers = timers
         self._ambient = ambient
         self._token = closing.Token()
@@ -129,6 +137,8 @@ class Clients:
         return _PLACEHOLDER if self._key is None else self._key.reveal()
 
     def _headers(self) -> dict[str, str]:
+        if self._basic:
+            return {"Authorization": f"Basic {self._basic[0].reveal()}"}
         # Said outright, since the SDK lets an authorization of OPENAI_CUSTOM_HEADERS win otherwise.
         return {} if self._ambient else {"Authorization": f"Bearer {self._reveal()}"}
 
@@ -141,6 +151,33 @@ class Clients:
             write=self._timers.total_s,
             pool=self._timers.total_s,
         )
+
+
+def _without_login(base_url: str) -> tuple[str, tuple[Secret, ...]]:
+    """Take user and password out of a URL, since HTTP clients log the URLs of their requests.
+
+    Returns:
+        The URL, and nothing or the credentials as RFC 7617 sends them, followed by the password.
+
+    Raises:
+        ConfigError: The URL cannot be read.
+    """
+    try:
+        parts = urlsplit(base_url)
+        readable = parts.port != 0 and "@" not in parts.path
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ConfigError(
+            f"base_url {safe_url(base_url)!r} cannot be read; a '/', '?', '#' or '@' in its "
+            "password is written as %2F, %3F, %23 or %40"
+        )
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return base_url, ()
+    user, _, password = login.partition(":")
+    basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), (Secret(basic), Secret(unquote(password)))
 
 
 def _strip(request: httpx2.Request) -> None:

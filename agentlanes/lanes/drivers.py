@@ -15,8 +15,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from tenacity import AsyncRetrying
 
 from agentlanes.errors import DeadlineExceeded, LaneError
+from agentlanes.lanes.chunks import Chunks, whole_chunk
 from agentlanes.lanes.endpoint import Endpoint, Visit
-from agentlanes.lanes.lane_call import LaneCall, as_chunk, last_chunk, whole_chunk
+from agentlanes.lanes.lane_call import LaneCall
 from agentlanes.lanes.policies.deadline import Patient
 from agentlanes.lanes.responses import following
 from agentlanes.lanes.retry import AttemptFailed, Shows
@@ -83,19 +84,23 @@ async def chunks(routes: Iterable[Route]) -> AsyncGenerator[AIMessageChunk, None
         yield whole_chunk(opened)
         return
     call, source, delta = opened
+    writer = Chunks(call.body["model"])
     error: LaneError | None = None
     try:
         async with aclosing(source):
             while delta is not None:
-                yield as_chunk(delta)
-                call.resumed(_loop_time())
+                with call.translated():
+                    chunk = writer.of(delta)
+                if chunk is not None:
+                    yield chunk
+                    call.resumed(_loop_time())
                 delta = await anext(source, None)
     except AttemptFailed as failed:
         error = failed.error
     if error is not None:
         raise error
     assert call.result is not None
-    yield last_chunk(call.result)
+    yield writer.last(call.result)
 
 
 async def _first(routes: Iterable[Route], attempt: Callable[[Route], Awaitable[_T]]) -> _T:

@@ -17,8 +17,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from tenacity import Retrying
 
 from agentlanes.errors import LaneError
+from agentlanes.lanes.chunks import Chunks, whole_chunk
 from agentlanes.lanes.endpoint import Endpoint, Visit
-from agentlanes.lanes.lane_call import LaneCall, as_chunk, last_chunk, whole_chunk
+from agentlanes.lanes.lane_call import LaneCall
 from agentlanes.lanes.responses import following
 from agentlanes.lanes.retry import AttemptFailed, Shows
 from agentlanes.lanes.route import Route
@@ -57,19 +58,23 @@ def chunks_sync(routes: Iterable[Route]) -> Generator[AIMessageChunk, None, None
         yield whole_chunk(opened)
         return
     call, source, delta = opened
+    writer = Chunks(call.body["model"])
     error: LaneError | None = None
     try:
         with closing(source):
             while delta is not None:
-                yield as_chunk(delta)
-                call.resumed(time.monotonic())
+                with call.translated():
+                    chunk = writer.of(delta)
+                if chunk is not None:
+                    yield chunk
+                    call.resumed(time.monotonic())
                 delta = next(source, None)
     except AttemptFailed as failed:
         error = failed.error
     if error is not None:
         raise error
     assert call.result is not None
-    yield last_chunk(call.result)
+    yield writer.last(call.result)
 
 
 def _first(routes: Iterable[Route], attempt: Callable[[Route], _T]) -> _T:

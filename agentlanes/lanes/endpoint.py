@@ -126,13 +126,15 @@ class Endpoint:
     def waited(self, seconds: float, shows: Shows) -> None:
         """Note how long an answer took that came at once, or how long one was waited for.
 
-        One that was given up for a hedge counts as well, once it took longer than most: leaving
-        it out would make the endpoint look faster than it is.
+        One that was given up for a hedge counts as one that took as long as calls wait before they
+        are hedged: leaving it out would make that wait shorter each time, and counting all of it
+        would make it longer.
         """
         usual_s = self.first.at(self.settings.hedge_quantile)
-        late = shows == "nothing" and usual_s is not None and seconds >= usual_s
-        if shows == "answered" or late:
+        if shows == "answered":
             self.first.add(seconds)
+        elif shows == "nothing" and usual_s is not None and seconds >= usual_s:
+            self.first.add(usual_s)
 
     def leave(self, visit: Visit, now: float, shows: Shows, failed: AttemptFailed | None) -> None:
         """Note what came of a request, and give its place back."""

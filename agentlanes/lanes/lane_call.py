@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
+from langchain_core.messages import AIMessage, BaseMessage
 
 from agentlanes.config import Secret
 from agentlanes.errors import (
@@ -38,7 +38,7 @@ from agentlanes.latency.record import TIMES_KEY, LaneTimes
 
 _CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
-__all__ = ["LaneCall", "as_chunk", "last_chunk", "whole_chunk"]
+__all__ = ["LaneCall"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,50 +336,3 @@ class LaneCall:
         if isinstance(said, str):
             return replace(reply, content=said)
         return replace(reply, content="", tool_calls=(said,))
-
-
-def as_chunk(delta: Delta) -> AIMessageChunk:
-    """Give a delta as a message chunk."""
-    return AIMessageChunk(
-        content=delta.content,
-        additional_kwargs={"reasoning_content": delta.reasoning} if delta.reasoning else {},
-        tool_call_chunks=[
-            ToolCallChunk(
-                index=call.index, id=call.id, name=call.name, args=call.args, type="tool_call_chunk"
-            )
-            for call in delta.calls
-        ],
-    )
-
-
-def last_chunk(message: AIMessage) -> AIMessageChunk:
-    """Give what ends a stream of chunks: everything of the message but what was streamed."""
-    kept = message.additional_kwargs.get(responses.KEPT_KEY)
-    return AIMessageChunk(
-        content="",
-        additional_kwargs={} if kept is None else {responses.KEPT_KEY: kept},
-        usage_metadata=message.usage_metadata,
-        response_metadata=message.response_metadata,
-        chunk_position="last",
-    )
-
-
-def whole_chunk(message: AIMessage) -> AIMessageChunk:
-    """Give a message as the only chunk of a stream."""
-    return AIMessageChunk(
-        content=message.content,
-        additional_kwargs=message.additional_kwargs,
-        tool_call_chunks=[
-            ToolCallChunk(
-                index=at,
-                id=call["id"],
-                name=call["name"],
-                args=json.dumps(call["args"], ensure_ascii=False),
-                type="tool_call_chunk",
-            )
-            for at, call in enumerate(message.tool_calls)
-        ],
-        usage_metadata=message.usage_metadata,
-        response_metadata=message.response_metadata,
-        chunk_position="last",
-    )

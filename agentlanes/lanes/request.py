@@ -14,6 +14,8 @@ from agentlanes.lanes.abilities import Abilities, abilities_of
 from agentlanes.lanes.lane import Lane
 
 __all__ = [
+    "DRAFT_KEY",
+    "NOT_SENT",
     "OPENAI_URL",
     "abilities_at",
     "as_json",
@@ -25,6 +27,12 @@ __all__ = [
 ]
 
 OPENAI_URL = "https://api.openai.com/v1"
+
+DRAFT_KEY = "draft_answer"
+"""An option that holds the draft of the reply; sent by lanes with `prediction` only."""
+
+NOT_SENT = frozenset({"stream", DRAFT_KEY})
+"""Options that are no fields of a request: `stream` is langchain's word for its own API."""
 
 
 def build_body(
@@ -64,10 +72,12 @@ def build_body(
     }
     body.update(lane.extra_body)
     for key, value in options.items():
-        if key != "stream":  # langchain's word for its own API; the wire is the lane's business
+        if key not in NOT_SENT:
             body[cap if key == "max_tokens" else key] = value
     if stop:
         body["stop"] = list(stop)
+    if lane.prediction and options.get(DRAFT_KEY):
+        body["prediction"] = {"type": "content", "content": options[DRAFT_KEY]}
     if body.get("prediction") and able.prediction_capped is False:
         body.pop(cap, None)
     if not body.get("tools"):

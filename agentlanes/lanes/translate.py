@@ -26,6 +26,7 @@ from agentlanes.errors import (
 )
 from agentlanes.lanes.defaults import unreachable_hint
 from agentlanes.lanes.retry import AttemptFailed, Shows, is_transient, retry_after_s
+from agentlanes.redact import redact
 
 if TYPE_CHECKING:
     import openai
@@ -75,7 +76,7 @@ class Asked:
         shown = str(text)
         if self.key is not None and self.key.reveal():
             shown = shown.replace(self.key.reveal(), "***")
-        shown = " ".join(shown.split())
+        shown = redact(" ".join(shown.split()))
         return shown if len(shown) <= _DETAIL_CHARS else shown[:_DETAIL_CHARS] + "..."
 
 

@@ -127,12 +127,16 @@ class _Replay:
     def serial(self) -> set[str]:
         """Name the spans that a serial run has too."""
         found = self.counted()
-        left = list(found)
+        left, seen = list(found), set(found)
         while left:
             for id in self._before(left.pop()):
-                if id not in found and self.spans[id]["kind"] in ("act", "reason"):
+                kind = self.spans[id]["kind"]
+                if id in seen or kind == "tool":
+                    continue
+                seen.add(id)
+                left.append(id)  # an undo leads to what was rejected
+                if kind in ("act", "reason"):
                     found.add(id)
-                    left.append(id)
         return found
 
     def took(self, included: set[str], *, serial: bool) -> float:

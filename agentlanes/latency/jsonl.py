@@ -5,7 +5,7 @@
     {"type": "result", "status": "done", "wall_ms": ..., ...}
 
 A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
-lines, and at most one torn one at the end.
+lines, and at most one torn one at the end. Credentials are hidden (`agentlanes.redact`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from agentlanes.errors import ConfigError
 from agentlanes.latency.record import StepRecord, blank_record
+from agentlanes.redact import redact
 
 __all__ = ["SCHEMA_VERSION", "LoggedRun", "RunLog", "RunStatus", "read_run", "read_runs"]
 
@@ -35,6 +36,7 @@ unknown.
 
 RunStatus = Literal["done", "failed", "stopped"]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -118,6 +120,7 @@ class RunLog:
         answer: str | None = None,
         committed: Sequence[Mapping[str, Any]] = (),
         error: str | None = None,
+        wall_ms: float | None = None,
         **more: Any,
     ) -> None:
         """Write the last line and make the file durable.
@@ -127,9 +130,11 @@ class RunLog:
             answer: The answer.
             committed: The committed calls, in order.
             error: The type of what ended the run.
+            wall_ms: How long it took; since the file was opened, by default.
             more: Further facts.
         """
-        wall_ms = round((time.monotonic() - self._began) * 1000, 3)
+        if wall_ms is None:
+            wall_ms = round((time.monotonic() - self._began) * 1000, 3)
         known = {
             "status": status,
             "ended": datetime.now(UTC).isoformat(),
@@ -162,7 +167,7 @@ class RunLog:
             self.close()
 
     def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
-        line = json.dumps({"type": kind, **fields}, ensure_ascii=False, default=str)
+        line = redact(_ENCODER.encode({"type": kind, **fields}))
         data = memoryview(f"{line}\n".encode("utf-8", "backslashreplace"))
         while data:  # an unbuffered file may take less than it is given
             data = data[self._file.write(data) :]

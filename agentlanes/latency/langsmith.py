@@ -36,13 +36,26 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.tracers.schemas import Run
 from langsmith import Client
+from langsmith.schemas import BatchIngestConfig, LangSmithInfo
 
+from agentlanes.config import Settings
+from agentlanes.latency.guard import guard, note_untraced_step
 from agentlanes.latency.record import StepRecord
 
-__all__ = ["STEP_KEY", "TracedCall", "bound_exit", "flush", "trace_step"]
+__all__ = ["STEP_KEY", "TracedCall", "flush", "prepare", "trace_step"]
 
 STEP_KEY = "agentlanes_step"
 """Where a run's metadata holds its step record."""
+
+_BATCHES = BatchIngestConfig(
+    use_multipart_endpoint=True,
+    scale_up_qsize_trigger=200,
+    scale_up_nthreads_limit=4,
+    scale_down_nempty_trigger=4,
+    size_limit=100,
+    size_limit_bytes=4 * 2**20,
+)
+"""langsmith's own defaults, but for fewer threads and smaller batches: each is in memory twice."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +91,7 @@ class TracedCall:
         found = _tracer_of(callbacks)
         # A tracer of somebody's own class keeps its behaviour; its records get runs of their own.
         if isinstance(callbacks, BaseCallbackManager) and type(found) is LangChainTracer:
+            guard(found.client)
             self._tracer = _HoldingTracer.beside(found)
             manager = callbacks.copy()
             for handlers in (manager.handlers, manager.inheritable_handlers):
@@ -118,6 +132,7 @@ def trace_step(record: StepRecord, run_id: str | None) -> None:
     callbacks = config.get("callbacks") if config is not None else None
     tracer = _tracer_of(callbacks)
     if config is None or tracer is None:
+        note_untraced_step()
         return
     node = tracer.run_map.get(str(getattr(callbacks, "parent_run_id", None)))
     own = record["node"] == (config.get("metadata") or {}).get("langgraph_node")
@@ -140,41 +155,48 @@ def trace_step(record: StepRecord, run_id: str | None) -> None:
         _log.warning("a step record could not be traced", exc_info=True)
 
 
-def bound_exit() -> None:
-    """Keep a LangSmith that does not answer from holding the process at its end.
+def prepare() -> None:
+    """Make the process's LangSmith client, with a guard, where tracing is on and there is none.
 
-    langsmith sends from threads that the interpreter waits for, a minute and more when nobody
-    answers. This asks for daemon threads instead, and for uncompressed requests, since compressed
-    ones go through a thread pool that is waited for all the same. It sets
-    `LANGSMITH_USE_DAEMON` and `LANGSMITH_DISABLE_RUN_COMPRESSION` unless they are set, so it is
-    for programs, not for libraries: call it before the first traced run, and `flush` at the end.
+    langchain-core makes it otherwise, and langsmith's thread then begins with a request that may
+    take minutes and that the exit waits for. Opens no connection. It also sets
+    `LANGSMITH_DISABLE_RUN_COMPRESSION`, unless it is set: compressed traces are kept elsewhere,
+    unbounded, and sent by threads that the exit waits for.
     """
-    os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
+    if not Settings.from_env().langsmith_tracing or langsmith.run_trees._CLIENT is not None:
+        return
     os.environ.setdefault("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     # It remembers what was unset. (Typed as an overloaded function, so its cache is not seen.)
     langsmith.utils.get_env_var.cache_clear()  # type: ignore[attr-defined]
+    try:
+        # With the service's facts given, langsmith does not ask for them.
+        client = Client(info=LangSmithInfo(batch_ingest_config=_BATCHES))
+    except Exception:
+        _log.debug("no LangSmith client could be made", exc_info=True)  # langchain-core will say so
+        return
+    guard(client, late=False)
+    langsmith.configure(client=client)
 
 
 def flush(timeout_s: float = 5.0) -> bool:
     """Send what is still to be traced, and stop tracing in this process.
 
-    The last thing a program does. Held model runs are sent, the clients' queues are drained for
-    `timeout_s` seconds at most, and their threads are told to end. What has not been sent by then
-    is lost when the process ends (with `bound_exit`), rather than the process held up.
+    The last thing a program may do; without it, the interpreter's end sends what can be sent while
+    that makes progress. Held model runs are sent, the clients' queues are drained for `timeout_s`
+    seconds at most, and their threads are told to end. What has not been sent by then is lost.
 
     Args:
         timeout_s: Bound on the whole, in seconds.
 
     Returns:
-        Whether nothing is left unsent. True when nothing was traced.
+        Whether nothing was lost or left unsent. True when nothing was traced.
     """
     _waiting.send_all()
     deadline = time.monotonic() + timeout_s
     sent = True
     for client in _waiting.clients():
-        client.cleanup(timeout=max(0.0, deadline - time.monotonic()))
-        queue = client.tracing_queue
-        sent = sent and (queue is None or not queue.unfinished_tasks)
+        sent = guard(client).drain(deadline) and sent
+        client.cleanup(timeout=0)
     return sent
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "RECORD_VERSION",
     "LaneTimes",
     "Outcome",
+    "Prefix",
     "StepRecord",
     "Tokens",
     "blank_record",
@@ -50,6 +51,29 @@ class Tokens(TypedDict):
     output: int | None
     reasoning: int | None
     cached: int | None
+
+
+class Prefix(TypedDict):
+    """How much of a lane call's prompt was the beginning of the lane's call before it.
+
+    An endpoint with a prefix cache has that part already. The call before is the one recorded
+    before, discarded calls included: they too were made.
+
+    Attributes:
+        shared_chars: Characters of the messages, from the first, that are the same.
+        total_chars: Characters of the whole prompt, tools included.
+        shared_tokens: Input tokens that the shared part comes to, in proportion to the characters;
+            `None` where the call reports none.
+        total_tokens: Input tokens of the call.
+        broke: The first difference, a key of `agentlanes.context.prefix.BREAKS`; `None` where the
+            prompt only grew.
+    """
+
+    shared_chars: int
+    total_chars: int
+    shared_tokens: int | None
+    total_tokens: int | None
+    broke: str | None
 
 
 class LaneTimes(TypedDict, total=False):
@@ -102,6 +126,8 @@ class StepRecord(TypedDict):
         target_met: Whether `duration_ms` kept the profile's target.
         metric_name: What the profile measures besides latency (`agentlanes.router.PROFILES`).
         metric_value: Its value for this step, where it can be known.
+        prefix: How stable the lane call's prompt was; `None` where no lane was asked,
+            or where another process knows what it was asked before.
         spans: Everything in the step that took time.
     """
 
@@ -133,6 +159,7 @@ class StepRecord(TypedDict):
     target_met: bool | None
     metric_name: str | None
     metric_value: float | None
+    prefix: Prefix | None
     spans: list[Span]
 
 

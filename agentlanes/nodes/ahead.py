@@ -42,16 +42,18 @@ async def run_ahead(
     def discarded() -> bool:
         return exchange.rejected is not None and exchange.rejected <= index
 
-    await exchange.until(
-        lambda: (
-            discarded()
-            or (exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered))
+    def free() -> bool:
+        return discarded() or (
+            exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered)
         )
-    )
+
+    held = not free()
+    if held:
+        await exchange.until(free)
     if discarded():
         return
     started = clock()
-    proposal["started_at"], proposal["waited_s"] = started, started - ready
+    proposal["started_at"], proposal["waited_s"] = started, started - ready if held else 0.0
     context.emit(tool_event(context.window, index, "started", ahead=True))
     try:
         given = await _run(parts, context, tool, proposal, config)

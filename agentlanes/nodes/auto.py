@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
@@ -33,7 +33,7 @@ def call_mode(
     *,
     fenced: bool,
     transcript: Sequence[BaseMessage],
-    ordinal: int,
+    together: int,
 ) -> tuple[Mode, str]:
     """Say what a drafted call needs before it counts, and why.
 
@@ -44,7 +44,7 @@ def call_mode(
         args: The arguments.
         fenced: Whether it must not run before its verdict.
         transcript: What was said before it.
-        ordinal: Calls of the turn before it.
+        together: Calls of its reply before it.
 
     Returns:
         The mode; for `skip`, what the draft check said.
@@ -56,7 +56,7 @@ def call_mode(
     if not (tool.runs_ahead and tool.effect.harmless):
         return mode, ""
     try:
-        quality = _quality(parts, route, ordinal)
+        quality = _quality(parts, route, _calls_since_asked(transcript) + together)
         if quality >= 1.0:
             return mode, ""
         score = parts.check.score(tool.name, args, transcript)
@@ -74,3 +74,11 @@ def _quality(parts: Parts, route: Route, ordinal: int) -> float:
     if given is not None:
         return given
     return parts.policy.bar(level_at(lock, ordinal, parts.policy.calm_calls))
+
+
+def _calls_since_asked(transcript: Sequence[BaseMessage]) -> int:
+    """Count the tool calls since the user last spoke."""
+    count = 0
+    for message in transcript:
+        count = 0 if isinstance(message, HumanMessage) else count + isinstance(message, ToolMessage)
+    return count

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import call_messages
@@ -22,7 +22,7 @@ from agentlanes.plan import approve, conforms, reject
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import PlanDict, ProposalDict
 
-__all__ = ["Burst", "authorises", "calls_since_asked", "count_calls", "is_fenced"]
+__all__ = ["Burst", "authorises", "count_calls", "is_fenced"]
 
 
 class Burst:
@@ -113,7 +113,7 @@ class Burst:
             args,
             fenced=fenced,
             transcript=state["transcript"],
-            ordinal=calls_since_asked(state["transcript"]) + len(self._made),
+            together=len(self._made),
         )
         follows = (
             step
@@ -248,14 +248,6 @@ def _refuse(parts: Parts, case: Case) -> str | None:
 def count_calls(transcript: Sequence[BaseMessage]) -> int:
     """Count the tool calls a transcript holds."""
     return sum(isinstance(message, ToolMessage) for message in transcript)
-
-
-def calls_since_asked(transcript: Sequence[BaseMessage]) -> int:
-    """Count the tool calls since the user last spoke."""
-    count = 0
-    for message in transcript:
-        count = 0 if isinstance(message, HumanMessage) else count + isinstance(message, ToolMessage)
-    return count
 
 
 def _calls(exchange: Exchange) -> int:

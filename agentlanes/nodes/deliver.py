@@ -11,8 +11,10 @@ from langgraph.runtime import Runtime
 from agentlanes.context.compaction import compact
 from agentlanes.context.prompts import deliver_prompt, fingerprint
 from agentlanes.lanes.call import ask, lane_config
+from agentlanes.lanes.prediction import predicting
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
+from agentlanes.nodes.prefixes import with_prefixes
 from agentlanes.nodes.records import publish, record_of
 from agentlanes.nodes.spans import call_spans, span_of
 from agentlanes.state import AgentState
@@ -40,7 +42,7 @@ def deliver_node(
             if early is not None:
                 runtime.stream_writer(answer_event("retracted"))
             reply = await ask(
-                parts.act,
+                predicting(parts.act, state.get("draft_answer")),
                 messages,
                 lane_config(config, "act", "answer", "final"),
                 shorter=lambda: deliver_prompt(
@@ -49,7 +51,7 @@ def deliver_node(
                     state.get("draft_answer"),
                 ),
             )
-            facts = reply.facts("act")
+            facts = reply.facts("act", prompt=parts.records)
             times = clock.at_ms(reply.started), clock.at_ms(reply.ended)
             after = state["window"].get("after") or ()
             span = span_of("answer", "act", "answer", times, after, "committed")
@@ -65,10 +67,12 @@ def deliver_node(
             span["outcome"] = "committed"
         spans = call_spans(span, known) if span is not None else []
         record = record_of(state, **known, outcome="committed", spans=spans)
+        prompts = with_prefixes(state, [(record, facts)])
         return {
             "messages": [final],
             "answer": answer,
             "steps": publish(parts, state, [(record, None)], runtime.stream_writer),
+            "prompts": prompts,
             "correction": None,
             "carry": None,
             "brief": None,

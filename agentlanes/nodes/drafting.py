@@ -18,6 +18,7 @@ from agentlanes.lanes.call import (
     lane_config,
     noting_lost,
 )
+from agentlanes.lanes.prediction import predicting
 from agentlanes.nodes.events import announce, answer_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.window import ActContext, ActState
@@ -166,18 +167,18 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
     messages = deliver_prompt(parts.system_prompt, state["transcript"], text or None)
     asked = lane_config(context.config, "act", "answer", "speculative", "provisional")
     asked = noting_lost(asked, context.drafts)
-    reply = await ask(parts.act, messages, asked)
+    reply = await ask(predicting(parts.act, text), messages, asked)
     context.answer = EarlyAnswer(
         text=str(reply.message.text),
         asked=fingerprint(messages),
-        facts=reply.facts("act"),
+        facts=reply.facts("act", prompt=parts.records),
         span=None,
     )
     context.emit(answer_event("provisional", context.answer["text"]))
 
 
 def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:
-    context.drafts.append(reply.facts("act"))
+    context.drafts.append(reply.facts("act", prompt=parts.records))
     if parts.admission is not None:
         parts.admission.observe_time("act", reply.ended - reply.started)
     return len(context.drafts) - 1

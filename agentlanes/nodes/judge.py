@@ -33,11 +33,13 @@ class ModelJudge:
         model: The reason lane's chat model.
         listing: The tools, as prompts describe them.
         system_prompt: The user's own instructions.
+        records: Whether step records are kept.
     """
 
     model: BaseChatModel
     listing: Sequence[Mapping[str, Any]]
     system_prompt: str | None = None
+    records: bool = True
 
     async def judge(self, case: Case, config: RunnableConfig) -> Judgement:
         """Ask for a verdict; a reply that cannot be read is no approval."""
@@ -70,7 +72,8 @@ class ModelJudge:
                 binding="",
             )
             return Judgement(verdict=verdict)
-        return Judgement(verdict=read_verdict(reply.value or {}), calls=(reply.facts("reason"),))
+        calls = (reply.facts("reason", prompt=self.records),)
+        return Judgement(verdict=read_verdict(reply.value or {}), calls=calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +83,12 @@ class MatchJudge:
     Attributes:
         model: The reason lane's chat model, with the tools bound.
         system_prompt: The user's own instructions.
+        records: Whether step records are kept.
     """
 
     model: Runnable[Any, Any]
     system_prompt: str | None = None
+    records: bool = True
 
     async def judge(self, case: Case, config: RunnableConfig) -> Judgement:
         """Approve only what the reason lane would have done itself."""
@@ -98,7 +103,7 @@ class MatchJudge:
         mine = own[place] if place < len(own) else {"kind": "finish"}
         theirs = case.subject
         same = canonical({**mine, "text": ""}) == canonical({**theirs, "text": ""})
-        facts = (reply.facts("reason"),)
+        facts = (reply.facts("reason", prompt=self.records),)
         if same:
             return Judgement(verdict=approve("reason", "the same call"), calls=facts)
         if mine["kind"] == "call":

@@ -96,6 +96,10 @@ class VerifyPolicy:
             return self.tools[tool]
         return self.profiles.get(profile, self.default)
 
+    def may_be(self, mode: Verify) -> bool:
+        """Say whether anything is verified in a mode."""
+        return mode in (self.default, *self.tools.values(), *self.profiles.values())
+
 
 class Judge(Protocol):
     """Decides whether a proposal is right. The default asks the reason lane."""

@@ -173,7 +173,7 @@ async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Jud
         key = uuid.uuid4().hex
         parts.exchanges.keep_failure(key, error)
         return _judged(state["window"]["id"], failure=key)
-    facts = {**reply.facts("reason"), "index": None}
+    facts = {**reply.facts("reason", prompt=parts.records), "index": None}
     return _judged(state["window"]["id"], calls=[facts], words=str(reply.message.text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span, wasted_ms
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.prefixes import Prompts, with_prefixes
 from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed, Route
@@ -31,11 +33,13 @@ class Told:
         made: The records.
         closing: Ids of the spans that the next step waits for.
         answer: The answer that was written ahead of the verdicts, with its span.
+        prompts: What each lane was shown last.
     """
 
     made: list[Made] = field(default_factory=list)
     closing: list[str] = field(default_factory=list)
     answer: EarlyAnswer | None = None
+    prompts: Prompts = field(default_factory=dict)
 
 
 def settled_window(
@@ -64,8 +68,9 @@ def settled_window(
     if not parts.records:
         return Told(answer=early)
     window = state["window"]
-    spans = window_spans(window, proposed, judged, fates, rejected, carried=carried)
-    made = _window_records(state, proposed, judged, fates, spans)
+    ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
+    spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
+    made, prompts = _window_records(state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
         early = {**early, "span": spans.answer}
@@ -73,10 +78,10 @@ def settled_window(
         if all(fates.get(index) == "discarded" for index in finish):
             made.append(_retracted(state, early["facts"], spans.answer))
     if undone is not None:
-        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing)
+        undo = span_of(f"w{window['id']}.undo", "undo", "undo", undone, closing, "discarded")
         closing = [undo["id"]]
         made = _with_span(state, made, undo)
-    return Told(made=made, closing=closing, answer=early)
+    return Told(made=made, closing=closing, answer=early, prompts=prompts)
 
 
 def publish(
@@ -107,20 +112,20 @@ def _window_records(
     judged: Judged | None,
     fates: Fates,
     spans: WindowSpans,
-) -> list[Made]:
+) -> tuple[list[Made], Prompts]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     route, window = state["route"], state["window"]["id"]
     verdicts = judged["calls"] if judged else []
-    timed: list[tuple[float, StepRecord, str | None]] = []
+    timed: list[tuple[float, StepRecord, Mapping[str, Any]]] = []
     for number, facts in enumerate(proposed["drafts"]):
-        mine = [p for p in proposed["proposals"] if p["draft"] == number]
+        mine = spans.members.get(number, [])
         record = _draft_record(route, window, facts, mine, verdicts, spans.drafts[number])
-        timed.append((facts["started"], record, facts.get("model_run")))
+        timed.append((facts["started"], record, facts))
     for proposal in proposed["proposals"]:
         own = spans.issued.get(proposal["index"])
         if proposal["draft"] is None and (proposal["started_at"] is not None or own):
             record = _issued_record(route, window, proposal, fates, verdicts, own or [])
-            timed.append((proposal["started_at"] or proposal["proposed_at"], record, None))
+            timed.append((proposal["started_at"] or proposal["proposed_at"], record, {}))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
         lost = bool(facts.get("lost"))
@@ -132,9 +137,10 @@ def _window_records(
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         if not lost:
             _measure(record, judged, facts)
-        timed.append((facts["started"], record, facts.get("model_run")))
+        timed.append((facts["started"], record, facts))
     timed.sort(key=lambda entry: entry[0])
-    return [(record, model_run) for _, record, model_run in timed]
+    prompts = with_prefixes(state, [(record, facts) for _, record, facts in timed])
+    return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
 
 def _record(route: Route, window: int, **known: Any) -> StepRecord:
@@ -262,18 +268,35 @@ def _idle(
     Idle time is charged once, to the earliest proposal whose verdict was out, so that what was
     saved adds up: the sum of the verdicts' durations less the time the window idled.
     """
-    busy = _union(_busy(proposed, fates))
+    taken = _union(_busy(proposed, fates))
     idle: dict[int, float] = {}
-    charged: list[Interval] = []
-    for facts in sorted(verdicts, key=lambda f: (f["index"] is None, f["index"])):
-        if facts["index"] is None:
-            continue
-        free = [(facts["started"], facts["ended"])]
-        for taken in (*busy, *charged):
-            free = [piece for span in free for piece in _minus(span, taken)]
-        idle[facts["index"]] = idle.get(facts["index"], 0.0) + sum(e - s for s, e in free)
-        charged.extend(free)
+    judged = [facts for facts in verdicts if facts["index"] is not None]
+    for facts in sorted(judged, key=lambda f: f["index"]):
+        free = _take(taken, facts["started"], facts["ended"])
+        idle[facts["index"]] = idle.get(facts["index"], 0.0) + free
     return idle
+
+
+def _take(taken: list[Interval], start: float, end: float) -> float:
+    """Take what is free of an interval, and give its length.
+
+    Args:
+        taken: What is taken: disjoint and in order.
+        start: The interval's start.
+        end: Its end.
+    """
+    first = max(0, bisect_left(taken, (start,)) - 1)
+    if first < len(taken) and taken[first][1] < start:
+        first += 1
+    last, at, free = first, start, 0.0
+    while last < len(taken) and taken[last][0] <= end:
+        free += max(0.0, taken[last][0] - at)
+        at = max(at, taken[last][1])
+        last += 1
+    free += max(0.0, end - at)
+    low = min(start, taken[first][0]) if last > first else start
+    taken[first:last] = [(low, max(end, at))]
+    return free
 
 
 def _busy(proposed: Proposed, fates: Fates) -> list[Interval]:
@@ -293,10 +316,3 @@ def _union(spans: Sequence[Interval]) -> list[Interval]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _minus(span: Interval, taken: Interval) -> list[Interval]:
-    (start, end), (low, high) = span, taken
-    if high <= start or low >= end:
-        return [span]
-    return [piece for piece in ((start, low), (high, end)) if piece[1] > piece[0]]

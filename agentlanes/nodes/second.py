@@ -53,7 +53,8 @@ class SecondJudge:
         reply = await self._second(case, config)
         if reply is None:
             return await self.inner.judge(case, config)
-        facts = (reply.facts("act"),)
+        # Another endpoint than the act lane's: its prompts are no continuation of that one's.
+        facts = (reply.facts("act", prompt=False),)
         calls, place = reply.message.tool_calls, len(case.together)
         own = calls[place] if place < len(calls) else None
         second = Draft(tool=own["name"], args=own["args"]) if own else Draft(tool="", args={})

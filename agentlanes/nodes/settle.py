@@ -129,6 +129,7 @@ def settle_node(
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
             "steps": steps,
+            "prompts": told.prompts,
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),
             "carry": carry,
@@ -401,6 +402,7 @@ def _settle_words(
         "brief": words,
         "draft_answer": words if deliver else None,
         "steps": publish(parts, state, told.made, runtime.stream_writer),
+        "prompts": told.prompts,
         "judged": None,
         "window": {
             **window,

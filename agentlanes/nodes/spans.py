@@ -7,7 +7,7 @@ that ended while it was held back. `settle` waited for whatever both branches we
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ __all__ = [
     "span_of",
     "window_spans",
 ]
+
+
+_INSIDE: tuple[tuple[SpanKind, str], ...] = (("queue", "queue_ms"), ("retry", "retry_ms"))
 
 
 def span_of(
@@ -47,8 +50,8 @@ def span_of(
 def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
     """Give a lane call's span, with what its client measured inside it: queueing and retrying."""
     spans, at = [span], span["start_ms"]
-    for kind in ("queue", "retry"):
-        took = record.get(f"{kind}_ms")
+    for kind, length in _INSIDE:
+        took = record.get(length)
         if took:
             ends = min(round(at + took, 3), span["end_ms"])
             inner = span_of(f"{span['id']}.{kind}", kind, span["name"], (at, ends))
@@ -97,6 +100,7 @@ class WindowSpans:
         calls: By place among the reason branch's lane calls.
         answer: The answer written ahead of the verdicts, if any.
         closing: Ids of what `settle` waited for.
+        members: The proposals of each draft.
     """
 
     drafts: dict[int, list[Span]] = field(default_factory=dict)
@@ -104,6 +108,7 @@ class WindowSpans:
     calls: dict[int, list[Span]] = field(default_factory=dict)
     answer: Span | None = None
     closing: list[str] = field(default_factory=list)
+    members: dict[int, list[ProposalDict]] = field(default_factory=dict)
 
 
 def window_spans(
@@ -112,6 +117,7 @@ def window_spans(
     judged: Judged | None,
     fates: Mapping[int, Outcome],
     rejected: int | None,
+    ordered: Collection[str] = (),
     *,
     carried: int | None = None,
 ) -> WindowSpans:
@@ -123,9 +129,10 @@ def window_spans(
         judged: What the reason branch wrote.
         fates: What became of the proposals.
         rejected: The lowest index that was rejected, where the window ended with it.
+        ordered: Names of the tools that wait for earlier calls, and earlier calls for them.
         carried: Number of the draft whose calls go to the next window.
     """
-    reader = _Reader(window, proposed, judged, fates, rejected, carried)
+    reader = _Reader(window, proposed, judged, fates, rejected, ordered, carried)
     reader.read()
     return reader.made
 
@@ -140,9 +147,11 @@ class _Reader:
         judged: Judged | None,
         fates: Mapping[int, Outcome],
         rejected: int | None,
+        ordered: Collection[str],
         carried: int | None,
     ) -> None:
         self.made = WindowSpans()
+        self._ordered, self._origin = ordered, proposed["origin"]
         self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._rejected = proposed, fates, rejected
@@ -153,11 +162,15 @@ class _Reader:
         self._tools: dict[int, Span] = {}
         self._verdicts: dict[int, list[Span]] = {}
         self._waits: list[str] = []
+        self._recorded: set[str] = set()
         self._group: tuple[list[str], list[ProposalDict]] | None = None
         self._home: list[Span] | None = None
 
     def read(self) -> None:
         """Read everything."""
+        for proposal in self._proposed["proposals"]:
+            if proposal["draft"] is not None:
+                self.made.members.setdefault(proposal["draft"], []).append(proposal)
         self._read_verdicts()
         placed, made = 0, len(self._proposed["drafts"])
         for proposal in self._proposed["proposals"]:
@@ -175,7 +188,7 @@ class _Reader:
         self.made.closing = self._closing()
 
     def _ms(self, at: float) -> float:
-        return offset_ms(self._proposed["origin"], at)
+        return round((at - self._origin) * 1000, 3)
 
     def _id(self, index: int, what: str) -> str:
         return f"{self._prefix}.p{index}.{what}"
@@ -198,6 +211,7 @@ class _Reader:
             if facts.get("lost"):
                 span["outcome"] = "discarded"
             self.made.calls[place] = call_spans(span, facts["record"])
+            self._recorded.add(span["id"])
         for index, started, ended in judged["judgings"]:
             if index not in self._verdicts:  # no lane was asked, or it gave nothing to count
                 self._verdict(index, (offset_ms(origin, started), offset_ms(origin, ended)))
@@ -213,7 +227,7 @@ class _Reader:
 
     def _place_draft(self, number: int) -> None:
         facts = self._proposed["drafts"][number]
-        mine = [p for p in self._proposed["proposals"] if p["draft"] == number]
+        mine = self.made.members.get(number, [])
         plan = any(p["kind"] == "plan" for p in mine)
         name = facts.get("name") or ("plan" if plan else "draft")
         times = self._ms(facts["started"]), self._ms(facts["ended"])
@@ -236,16 +250,14 @@ class _Reader:
             source, self._group, home = list(self._frontier), None, []
         self._sources[index] = source
         # Judged by no lane, there is no other record that could hold the verdict.
-        lane_less = [s for s in self._verdicts.get(index, ()) if not self._has_record(s)]
-        if home is not None:
-            home += lane_less
+        own = self._verdicts.get(index, ())
+        lane_less = [span for span in own if span["id"] not in self._recorded]
+        home = [] if home is None else home
+        home += lane_less
         if proposal["started_at"] is not None:
-            self._place_tool(proposal, source, home or [])
+            self._place_tool(proposal, source, home)
         elif proposal["fenced"] and proposal["kind"] == "call":
-            self._place_fence(proposal, source, home or [])
-
-    def _has_record(self, span: Span) -> bool:
-        return any(span is spans[0] for spans in self.made.calls.values())
+            self._place_fence(proposal, source, home)
 
     def _issued_source(self, proposal: ProposalDict) -> list[str]:
         """Give what an issued call waited for: calls issued together wait for the same."""
@@ -269,7 +281,7 @@ class _Reader:
                 "wait",
                 proposal["tool"],
                 (ready, start),
-                source + self._held_by(index, ready, start),
+                source + self._held_by(proposal, ready, start),
                 fate,
             )
             home.append(wait)
@@ -286,7 +298,7 @@ class _Reader:
         until = max((s["end_ms"] for s in self._verdicts_up_to(index)), default=since)
         if until <= since:
             return
-        held = self._held_by(index, since, until)
+        held = self._held_by(proposal, since, until)
         spans = home
         if proposal["draft"] is None:
             # A fence that code issued has no record yet; the verdict it waited for has one.
@@ -306,9 +318,14 @@ class _Reader:
     def _verdicts_up_to(self, index: int) -> list[Span]:
         return [s for i, spans in self._verdicts.items() if i <= index for s in spans]
 
-    def _held_by(self, index: int, since: float, until: float) -> list[str]:
+    def _held_by(self, proposal: ProposalDict, since: float, until: float) -> list[str]:
         """Name the verdicts and calls before a proposal that ended while it was held back."""
-        earlier = [tool for i, tool in self._tools.items() if i < index]
+        index, mine = proposal["index"], proposal["tool"] in self._ordered
+        earlier = [
+            tool
+            for i, tool in self._tools.items()
+            if i < index and (mine or tool["name"] in self._ordered)
+        ]
         spans = [*self._verdicts_up_to(index), *earlier]
         return [span["id"] for span in spans if since < span["end_ms"] <= until]
 

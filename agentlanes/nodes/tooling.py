@@ -55,6 +55,7 @@ class BoundTool:
         tool: The tool.
         effect: What it does to the world.
         schema: JSON schema of its arguments, as the lanes see it.
+        validator: Checks arguments against it.
         description: What it is for, as the lanes see it.
         is_async: Whether a call can be cancelled.
         takes_key: Whether it has an injected argument `idempotency_key`.
@@ -66,6 +67,7 @@ class BoundTool:
     tool: BaseTool
     effect: Effect
     schema: dict[str, Any]
+    validator: Draft202012Validator
     description: str
     is_async: bool
     takes_key: bool
@@ -96,7 +98,7 @@ class BoundTool:
         hidden = [name for name in args if name not in (self.schema.get("properties") or {})]
         if hidden and not self.schema.get("additionalProperties"):
             return f"{hidden[0]}: the tool has no such argument"
-        for error in Draft202012Validator(self.schema).iter_errors(args):
+        for error in self.validator.iter_errors(args):
             where = "/".join(map(str, error.absolute_path)) or "arguments"
             return f"{where}: {error.message[:300]}"
         return None
@@ -211,6 +213,7 @@ def bind_tools(
             tool=tool,
             effect=declared,
             schema=schema,
+            validator=Draft202012Validator(schema),
             description=function.get("description") or "",
             is_async=_is_async(tool),
             takes_key=_has_argument(tool, KEY_ARGUMENT)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentlanes.testing.reply import Reply
     from agentlanes.testing.scripted import ScriptedCall, ScriptedModel
     from agentlanes.testing.snapshot import Snapshot
+    from agentlanes.testing.standin import StandIn
 
 __all__ = [
     "HOSTILE_ARGUMENTS",
@@ -38,6 +39,7 @@ __all__ = [
     "ScriptedCall",
     "ScriptedModel",
     "Snapshot",
+    "StandIn",
     "VirtualClock",
     "audit_effect",
     "audit_table",
@@ -62,6 +64,7 @@ _HOMES = {
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
     "Snapshot": "snapshot",
+    "StandIn": "standin",
     "VirtualClock": "clock",
     "audit_effect": "audit",
     "audit_table": "audit",

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from agentlanes.testing._wire import WIRES
 from agentlanes.testing.faults import Fault
 from agentlanes.testing.hostile import alter
 from agentlanes.testing.latency import Latency
-from agentlanes.testing.reply import Reply, completion, error_body, stream_chunks
+from agentlanes.testing.reply import Reply, error_body
 
 if TYPE_CHECKING:
     from agentlanes.testing.endpoint import RequestLog
 
-__all__ = ["SSE", "drop", "send", "send_error", "send_reply"]
+__all__ = ["SSE", "drop", "send", "send_error", "send_reply", "send_stream"]
 
 _DAMAGES_BODY = frozenset({"bad_json", "bad_utf8", "split_utf8", "cut", "drip"})
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -63,10 +65,11 @@ async def send_reply(
         if fault.kind == "short_body":
             return await _short_body(request, log, reply, fault)
     if log.stream:
-        return await _send_stream(request, log, reply, latency)
+        return await send_stream(request, log, reply, latency)
     await _pause(log, latency.end_s(reply.tokens))
     finish = fault is None or fault.kind != "no_finish"
-    data = json.dumps(completion(reply, log.body, finish=finish), ensure_ascii=False).encode()
+    whole = WIRES[log.api].whole(reply, log.body, finish=finish)
+    data = json.dumps(whole, ensure_ascii=False).encode()
     if fault is None or fault.kind not in _DAMAGES_BODY:
         return await send(request, log, data.decode(), headers=reply.headers)
     if fault.kind == "bad_json":
@@ -87,39 +90,56 @@ async def send_reply(
     return part
 
 
-async def _send_stream(
-    request: web.Request, log: RequestLog, reply: Reply, latency: Latency
+async def send_stream(
+    request: web.Request,
+    log: RequestLog,
+    reply: Reply,
+    latency: Latency,
+    *,
+    events: Sequence[tuple[int | None, Mapping[str, Any]]] | None = None,
+    until: asyncio.Event | None = None,
 ) -> web.StreamResponse:
+    """Send a reply as a stream of events.
+
+    Args:
+        request: The request.
+        log: What is known of it; its fault is made to happen.
+        reply: The reply.
+        latency: When each of its tokens leaves.
+        events: These events of the reply; all of them by default.
+        until: Ends the stream early once it is set.
+    """
     kind = log.fault.kind if log.fault is not None else None
+    wire = WIRES[log.api]
     response = web.StreamResponse(headers={**SSE, **reply.headers})
     await response.prepare(request)
     log.status = 200
-    finish = kind != "no_finish" and reply.error is None
-    chunks = list(stream_chunks(reply, log.body, finish=finish))
+    if events is None:
+        finish = kind != "no_finish" and reply.error is None
+        events = list(wire.stream(reply, log.body, finish=finish))
     # A fault after more events than there are is one before the last.
-    fault_at = min(log.fault.after_chunks, len(chunks) - 1) if log.fault is not None else None
-    for position, (token, chunk) in enumerate(chunks):
-        data = f"data: {json.dumps(chunk, ensure_ascii=False)}".encode()
+    fault_at = min(log.fault.after_chunks, len(events) - 1) if log.fault is not None else None
+    for position, (token, event) in enumerate(events):
+        data = wire.event(event)
         if log.fault is not None and position == fault_at:
             if kind == "cut":
                 return drop(request, response, log.fault)
             if kind == "stall":
                 await _stall(log.fault)
             if kind == "bad_json":
-                data = data[: len(data) // 2]
+                data = data[: -len(data) // 4]
             if kind == "bad_utf8":
                 data = _bad_utf8(data)
-        tokens = max(reply.tokens, 1)
-        due_s = latency.end_s(tokens) if token is None else latency.due_s(token, tokens)
-        await _pause(log, due_s)
+        due_s = _due_s(latency, token, max(reply.tokens, 1))
+        await _pause(log, due_s, until)
+        if until is not None and until.is_set():
+            break
         await _write(response, data + b"\n\n", log.fault)
-    await _pause(log, latency.end_s(reply.tokens))
+    await _pause(log, latency.end_s(reply.tokens), until)
     if reply.error is not None:
-        whole = not isinstance(reply.error, str)
-        error = {"error": reply.error} if whole else error_body(str(reply.error), kind="error")
-        await response.write(f"data: {json.dumps(error)}\n\n".encode())
+        await response.write(wire.event(wire.error(reply.error)) + b"\n\n")
     if kind != "no_done":
-        await response.write(b"data: [DONE]\n\n")
+        await response.write(wire.done)
     await response.write_eof()
     return response
 
@@ -180,11 +200,20 @@ def drop(request: web.Request, response: web.StreamResponse, fault: Fault) -> we
     return response
 
 
-async def _pause(log: RequestLog, due_s: float) -> None:
+def _due_s(latency: Latency, token: int | None, tokens: int) -> float:
+    if token is None:
+        return latency.end_s(tokens)
+    return latency.due_s(token, tokens) if token else 0.0
+
+
+async def _pause(log: RequestLog, due_s: float, until: asyncio.Event | None = None) -> None:
     """Wait until a moment counted from the request's arrival, so that delays do not add up."""
     delay_s = log.t_start + due_s - time.monotonic()
-    if delay_s > 0:
+    if delay_s > 0 and until is None:
         await asyncio.sleep(delay_s)
+    elif delay_s > 0 and until is not None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), delay_s)
 
 
 async def _stall(fault: Fault) -> None:

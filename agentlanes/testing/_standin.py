@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from agentlanes.testing._answer import SSE, drop, send, send_error
+from agentlanes.testing._wire import WIRES
 from agentlanes.testing.faults import Fault
 from agentlanes.testing.reply import error_body
 
@@ -23,7 +24,6 @@ _BODIES: dict[str, Any] = {
     "json_null": None,
     "json_empty": {},
     "json_error": _BROKEN,
-    "no_choices": {"id": "chatcmpl-0", "object": "chat.completion", "choices": []},
 }
 _PIECE = 64 * 1024
 
@@ -43,6 +43,8 @@ async def send_fault(
         return _short_head(request, fault)
     if kind == "html":
         return await send(request, log, _HTML, content_type="text/html", headers=headers)
+    if kind == "no_choices":
+        return await send(request, log, json.dumps(WIRES[log.api].hollow), headers=headers)
     if kind in _BODIES:
         return await send(request, log, json.dumps(_BODIES[kind]), headers=headers)
     if kind in ("error_data", "error_event") and not log.stream:
@@ -85,7 +87,10 @@ async def _stream(request: web.Request, log: RequestLog, fault: Fault) -> web.St
     elif fault.kind == "error_data":
         await response.write(f"data: {json.dumps(_BROKEN)}\n\n".encode())
     elif fault.kind == "error_event":
-        await response.write(f"event: error\ndata: {json.dumps(_BROKEN['error'])}\n\n".encode())
+        error = _BROKEN["error"]
+        if log.api == "responses":
+            error = WIRES["responses"].error(error)
+        await response.write(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
     else:
         await _say_nothing(response, log, fault)
     await response.write_eof()
@@ -94,9 +99,8 @@ async def _stream(request: web.Request, log: RequestLog, fault: Fault) -> web.St
 
 async def _say_nothing(response: web.StreamResponse, log: RequestLog, fault: Fault) -> None:
     """Keep the connection busy until the client leaves or the server closes."""
-    delta = {"index": 0, "delta": {"content": ""}, "finish_reason": None}
-    empty = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "choices": [delta]}
-    said = b": ping\n\n" if fault.kind == "pings" else f"data: {json.dumps(empty)}\n\n".encode()
+    wire = WIRES[log.api]
+    said = b": ping\n\n" if fault.kind == "pings" else wire.event(wire.empty) + b"\n\n"
     if not log.stream:
         said = b" "  # what endpoints send to keep a connection open while they work
     while True:

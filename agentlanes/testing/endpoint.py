@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,7 +40,9 @@ try:
     from aiohttp import web
 
     from agentlanes.testing._answer import send_error, send_reply
+    from agentlanes.testing._background import BackgroundResponses
     from agentlanes.testing._standin import send_fault
+    from agentlanes.testing._wire import WIRES, Api
 except ImportError as missing:
     raise MissingExtra("agentlanes.testing.EndpointServer", "testing") from missing
 
@@ -61,6 +64,7 @@ class RequestLog:
         body: Its JSON.
         model: The model asked for.
         stream: Whether a stream was asked for.
+        api: Which API was spoken.
         nth: Its place among the requests for that model, from 1.
         t_start: When it arrived, in seconds of `time.monotonic()`.
         t_end: When its answer had been sent or given up; `None` while it is open.
@@ -75,6 +79,7 @@ class RequestLog:
     stream: bool
     nth: int
     t_start: float
+    api: Api = "chat"
     t_end: float | None = None
     status: int | None = None
     aborted: bool = False
@@ -83,7 +88,11 @@ class RequestLog:
 
 
 class EndpointServer:
-    """Serves `POST /v1/chat/completions`, streamed and not, and `GET /v1/models`.
+    """Serves Chat Completions, the Responses API and `GET /v1/models`, streamed and not.
+
+    Responses may be made in the background (`POST /v1/responses`), asked for by id, streamed from
+    any event on, and cancelled. Scripts read requests in the words of Chat Completions, whichever
+    API they came by; `RequestLog.body` has what was really sent.
 
     Used as `async with EndpointServer(...) as server:` it shares the caller's event loop. Used as
     `with EndpointServer(...).serve_in_thread() as server:` it has a loop and a thread of its own,
@@ -102,9 +111,12 @@ class EndpointServer:
             `None`.
         host: The address to listen on.
         port: The port; 0 takes a free one.
+        apis: Which APIs it serves.
+        on_end: Hears of each completion request once it has ended, on the server's event loop.
 
     Attributes:
         requests: Every completion request so far, in order of arrival.
+        background: The responses that are made in the background, and what was asked of them.
     """
 
     def __init__(
@@ -115,8 +127,13 @@ class EndpointServer:
         faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        apis: Sequence[Api] = ("chat", "responses"),
+        on_end: Callable[[RequestLog], None] | None = None,
     ) -> None:
         self.requests: list[RequestLog] = []
+        self.background = BackgroundResponses()
+        self._apis = tuple(apis)
+        self._on_end = on_end
         self._models: Mapping[str, Script] = (
             models if isinstance(models, Mapping) else {"*": models}
         )
@@ -171,7 +188,11 @@ class EndpointServer:
         if self._runner is not None:
             raise RuntimeError("the server is running already; make a second one")
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        for api in self._apis:
+            app.router.add_post(f"/v1{WIRES[api].path}", functools.partial(self._asked, api))
+        if "responses" in self._apis:
+            app.router.add_get("/v1/responses/{id}", self._follow_up)
+            app.router.add_post("/v1/responses/{id}/cancel", self._follow_up)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_route("*", "/{path:.*}", _unknown_path)
         # Without handler_cancellation nobody would notice a client that has left.
@@ -255,23 +276,43 @@ class EndpointServer:
             loop.call_soon_threadsafe(stop.set)
             thread.join()
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
+    async def _asked(self, api: Api, request: web.Request) -> web.StreamResponse:
         if self._closing:
             raise web.HTTPServiceUnavailable
-        log = RequestLog(body={}, model="", stream=False, nth=0, t_start=time.monotonic())
+        log = RequestLog(body={}, model="", stream=False, nth=0, t_start=time.monotonic(), api=api)
         self.requests.append(log)
+        with self._under_way():
+            try:
+                return await self._answer(request, log)
+            except asyncio.CancelledError:
+                log.aborted = not self._closing
+                raise
+            except ConnectionError:
+                log.aborted = not self._closing
+                return web.Response()  # to nobody; raising would only have aiohttp log it
+            finally:
+                log.t_end = time.monotonic()
+                if self._on_end is not None:
+                    self._on_end(log)
+
+    async def _follow_up(self, request: web.Request) -> web.StreamResponse:
+        if self._closing:
+            raise web.HTTPServiceUnavailable
+        with self._under_way():
+            if request.method == "POST":
+                return await self.background.cancel(request)
+            return await self.background.get(request)
+
+    @contextlib.contextmanager
+    def _under_way(self) -> Iterator[None]:
         task, idle = asyncio.current_task(), self._idle
         assert task is not None
         assert idle is not None
         self._open.add(task)
         idle.clear()
         try:
-            return await self._answer(request, log)
-        except (asyncio.CancelledError, ConnectionError):
-            log.aborted = not self._closing
-            raise
+            yield
         finally:
-            log.t_end = time.monotonic()
             self._open.discard(task)
             if not self._open:
                 idle.set()
@@ -281,12 +322,13 @@ class EndpointServer:
             body = await request.json()
         except ValueError as error:
             return await send_error(request, log, 400, f"the body is not JSON: {error}")
+        wire = WIRES[log.api]
         if not (
             isinstance(body, dict)
             and isinstance(body.get("model"), str)
-            and isinstance(body.get("messages"), list)
+            and isinstance(body.get(wire.wants), list if log.api == "chat" else list | str)
         ):
-            return await send_error(request, log, 400, "a body has a `model` and `messages`")
+            return await send_error(request, log, 400, f"a body has a `model` and `{wire.wants}`")
         log.body, log.model, log.stream = body, body["model"], body.get("stream") is True
         self._seen[log.model] += 1
         log.nth = self._seen[log.model]
@@ -301,7 +343,7 @@ class EndpointServer:
             if sent is not None:
                 return sent
         try:
-            reply = await _ask(script, body)
+            reply = await _ask(script, wire.view(body))
         except Exception as error:
             log.error = error
             problem = f"the script for {log.model!r} raised {error!r}"
@@ -314,6 +356,8 @@ class EndpointServer:
                 return sent
         if reply.latency is not None:
             latency = reply.latency.draw(body)
+        if log.api == "responses" and body.get("background") is True:
+            return await self.background.start(request, log, reply, latency)
         return await send_reply(request, log, reply, latency)
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:

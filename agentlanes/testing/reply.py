@@ -12,7 +12,16 @@ from typing import Any
 from agentlanes.testing.faults import Fault
 from agentlanes.testing.latency import LatencySource, request_digest
 
-__all__ = ["Reply", "completion", "count_tokens", "error_body", "split_text", "stream_chunks"]
+__all__ = [
+    "Reply",
+    "completion",
+    "count_tokens",
+    "error_body",
+    "split_text",
+    "stream_chunks",
+    "usage_of",
+    "wire_calls",
+]
 
 _TOKEN_CHARS = 4
 _MAX_PIECES = 256
@@ -35,6 +44,7 @@ class Reply:
         usage: The `usage` object; estimated at four characters a token unless given.
         model: The model that is named as having answered; the one asked for unless given.
         service_tier: The tier that is named as having answered.
+        reports: Further fields of the answer, such as llama.cpp's `timings` or vLLM's `metrics`.
         headers: Sent along.
         latency: Overrides the server's latency for this answer.
         fault: What goes wrong with this answer.
@@ -54,6 +64,7 @@ class Reply:
     usage: Mapping[str, Any] | None = None
     model: str | None = None
     service_tier: str | None = None
+    reports: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     latency: LatencySource | None = None
     fault: Fault | None = None
@@ -112,10 +123,11 @@ def _frame(reply: Reply, body: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return frame
 
 
-def _usage(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
+def usage_of(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the `usage` object of a reply, estimated unless the reply has one."""
     if reply.usage is not None:
         return dict(reply.usage)
-    shown = {key: body[key] for key in ("messages", "tools") if key in body}
+    shown = {key: body[key] for key in ("messages", "input", "tools") if key in body}
     prompt = count_tokens(json.dumps(shown, ensure_ascii=False))
     return {
         "prompt_tokens": prompt,
@@ -126,7 +138,8 @@ def _usage(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tool_calls(reply: Reply, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def wire_calls(reply: Reply, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give a reply's calls as Chat Completions has them, each with an id."""
     # Ids come from the request, so that an endpoint stays a function of its request.
     stem = request_digest(body, seed=1).hex()[:20]
     return [
@@ -155,7 +168,7 @@ def completion(reply: Reply, body: Mapping[str, Any], *, finish: bool = True) ->
     if reply.reasoning is not None:
         message["reasoning_content"] = reply.reasoning
     if reply.tool_calls:
-        message["tool_calls"] = _tool_calls(reply, body)
+        message["tool_calls"] = wire_calls(reply, body)
     choice = {
         "index": 0,
         "message": message,
@@ -163,7 +176,7 @@ def completion(reply: Reply, body: Mapping[str, Any], *, finish: bool = True) ->
         "finish_reason": reply.finished_by if finish and reply.finished_by != "none" else None,
     }
     frame = _frame(reply, body, "chat.completion")
-    return {**frame, "choices": [choice], "usage": _usage(reply, body)}
+    return {**frame, "choices": [choice], "usage": usage_of(reply, body), **reply.reports}
 
 
 def stream_chunks(
@@ -204,7 +217,7 @@ def stream_chunks(
     for key, text in texts.items():
         for token, piece in pieces(text or ""):
             yield token, chunk({key: piece})
-    for index, call in enumerate(_tool_calls(reply, body)):
+    for index, call in enumerate(wire_calls(reply, body)):
         function = call["function"]
         sent += count_tokens(function["name"])
         opening = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
@@ -215,4 +228,4 @@ def stream_chunks(
     if finish and reply.finished_by != "none":
         yield None, chunk({}, reply.finished_by)
     if (body.get("stream_options") or {}).get("include_usage"):
-        yield None, {**frame, "choices": [], "usage": _usage(reply, body)}
+        yield None, {**frame, "choices": [], "usage": usage_of(reply, body), **reply.reports}

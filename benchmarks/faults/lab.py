@@ -29,9 +29,9 @@ __all__ = [
     "call",
     "calm",
     "fine",
+    "lag",
     "lane_at",
     "lanes_at",
-    "lag",
 ]
 
 ROLES: tuple[LaneRole, ...] = ("act", "reason")
@@ -154,9 +154,10 @@ async def calm() -> None:
 
 @dataclass
 class World:
-    """Tools that log every call that ran."""
+    """Tools that log every call that ran; a result is as long as `padding` makes it."""
 
     ran: list[str] = field(default_factory=list)
+    padding: int = 0
 
     def tools(self) -> list[Any]:
         """Give a read and a write."""
@@ -165,7 +166,7 @@ class World:
         async def look(city: str) -> str:
             """Look a city up."""
             self.ran.append(f"look {city}")
-            return f"{city} is there"
+            return f"{city} is there{'.' * self.padding}"
 
         @effect("write")
         async def book(city: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from email.utils import formatdate
@@ -164,7 +165,7 @@ async def rate_limit(checks: Checks) -> None:
             checks.that(await call(model) == TEXT, "a call failed")
         statuses = [log.status for log in server.requests]
         starts = [log.t_start for log in server.requests]
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
     checks.saw(f"{statuses.count(429)} of {len(statuses)} refused, gaps {min(gaps):.2f} s and more")
     checks.that(statuses == [200] * 4, f"statuses {statuses}")
 

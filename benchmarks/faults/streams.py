@@ -239,7 +239,10 @@ ROWS = (
         run=bad_bytes,
     ),
     Row(
-        number=16, name="`error` in data, `event: error`", expected="typed error", run=error_events
+        number=16,
+        name="`error` in data, `event: error`",
+        expected="typed error",
+        run=error_events,
     ),
     Row(
         number=17,

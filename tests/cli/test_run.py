@@ -83,6 +83,32 @@ def test_every_run_leaves_its_records() -> None:
     assert logged.result["answer"] == "done: 3 calls"
 
 
+def test_the_file_says_how_it_was_run_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTLANES_ACT_URL", "http://me:hush@127.0.0.1:9/v1?key=hush")
+    monkeypatch.setenv("AGENTLANES_ACT_KEY", "hush")
+    monkeypatch.setenv("OPENAI_API_KEY", "hush")
+    assert run("plain_factory", "--quiet") == 0
+    (logged,) = read_runs(".agentlanes/runs")
+    assert logged.graph is not None
+    assert logged.graph.endswith("graph_forms.py:plain_factory")
+    assert logged.head["input"] == "do it"
+    assert logged.head["settings"]["act_url"] == "http://127.0.0.1:9/v1"
+    assert logged.head["settings"]["version"] == __version__
+    assert logged.result is not None
+    assert logged.result["wall_ms"] >= max(step["ended_ms"] or 0.0 for step in logged.steps)
+    assert "hush" not in logged.path.read_text()
+
+
+def test_at_the_end_it_says_where_the_time_went_and_how_to_see_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("planning") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^Where .* went: .*waiting for the reason lane", out, re.MULTILINE)
+    (logged,) = read_runs(".agentlanes/runs")
+    assert out.endswith(f"See it: agentlanes report {logged.path} --html report.html\n")
+
+
 def test_quiet_prints_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("plain_factory", "--quiet") == 0
     assert capsys.readouterr() == ("done: 3 calls\n", "")
@@ -233,8 +259,19 @@ def test_ctrl_c_in_the_middle_of_an_effect_says_so() -> None:
     assert "Traceback" not in err
 
 
-def on_a_terminal(attribute: str, *options: str) -> tuple[int, str]:
-    """Run in a pseudo terminal; give the exit code and what stood there at the end."""
+def on_a_terminal(attribute: str, *options: str, until: bytes | None = None) -> tuple[int, str]:
+    """Run in a pseudo terminal; give the exit code and what stood there at the end.
+
+    Args:
+        attribute: The graph.
+        options: Of the command.
+        until: Press Ctrl-C once this is to be read.
+    """
+    code, said = _on_a_terminal(attribute, *options, until=until)
+    return code, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
+
+
+def _on_a_terminal(attribute: str, *options: str, until: bytes | None) -> tuple[int, str]:
     ours, theirs = os.openpty()
     with start(attribute, *options, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
@@ -242,12 +279,15 @@ def on_a_terminal(attribute: str, *options: str) -> tuple[int, str]:
         try:
             while chunk := os.read(ours, 65536):
                 said += chunk
+                if until is not None and until in said:
+                    process.send_signal(signal.SIGINT)
+                    until = None
         except OSError:  # how Linux says that the other end is closed
             pass
         finally:
             process.kill() if process.poll() is None and not said else None
             os.close(ours)
-        return process.wait(60), re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
+        return process.wait(60), said.decode()
 
 
 def test_on_a_terminal_both_lanes_are_a_live_table() -> None:
@@ -262,3 +302,14 @@ def test_on_a_terminal_both_lanes_are_a_live_table() -> None:
         assert re.search(row, last), f"{row!r} is not in\n{last}"
     assert "judging" in shown
     assert "done: 3 calls" in last
+
+
+def test_ctrl_c_leaves_a_clean_terminal_and_a_closed_file(tmp_path: Path) -> None:
+    code, said = _on_a_terminal("unending", until=b"waits for")
+    assert code == 130, said
+    shown, hidden = said.rfind("\x1b[?25h"), said.rfind("\x1b[?25l")
+    assert shown > hidden >= 0, "the cursor is still hidden"
+    assert re.search(r"interrupted after .* committed", said[shown:])
+    assert "Traceback" not in said
+    (logged,) = read_runs(tmp_path / ".agentlanes/runs")
+    assert (logged.status, logged.torn) == ("stopped", 0)

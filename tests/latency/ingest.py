@@ -70,7 +70,7 @@ class Ingest:
 
 
 @contextmanager
-def ingest_server() -> Iterator[Ingest]:
+def ingest_server(port: int = 0) -> Iterator[Ingest]:
     ingest = Ingest()
 
     class Handler(BaseHTTPRequestHandler):
@@ -114,7 +114,7 @@ def ingest_server() -> Iterator[Ingest]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -262,9 +262,8 @@ def test_a_dead_langsmith_does_not_hold_the_exit(dead: str) -> None:
         os.environ["LANGSMITH_API_KEY"] = "lsv2_test"
         os.environ["LANGSMITH_ENDPOINT"] = "http://127.0.0.1:%d" % listener.getsockname()[1]
         from agentlanes import build_agent
-        from agentlanes.latency.langsmith import bound_exit, flush
+        from agentlanes.latency.langsmith import flush
         from tests.oracle import Oracle, World
-        bound_exit()
         oracle = Oracle([("look", {"key": "a"})])
         agent = build_agent(oracle.act, oracle.reason, World().tools())
         result = asyncio.run(agent.ainvoke({"messages": [("user", "do it")]}))

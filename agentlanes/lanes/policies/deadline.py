@@ -130,18 +130,16 @@ class Patient:
 
     Raises:
         TimeoutError: As `asyncio.timeout_at` raises it.
-
-    Attributes:
-        blocked: Whether the loop was blocked when the time was up.
     """
 
-    __slots__ = ("_at", "_blocked_s", "_handle", "_loop", "_timer", "blocked")
+    __slots__ = ("_at", "_blocked_s", "_forgiving", "_handle", "_loop", "_timer")
 
     def __init__(self, at: float, *, blocked_s: float) -> None:
         self._at, self._blocked_s = at, blocked_s
         self._loop = asyncio.get_running_loop()
         self._timer = asyncio.timeout(None)
-        self.blocked = False
+        # Whoever comes when the time is up already has been forgiven before.
+        self._forgiving = at > self._loop.time()
 
     async def __aenter__(self) -> Self:
         await self._timer.__aenter__()
@@ -158,8 +156,8 @@ class Patient:
         await self._timer.__aexit__(kind, error, trace)
 
     def _fire(self) -> None:
-        if not self.blocked and self._loop.time() - self._at > self._blocked_s:
-            self.blocked = True
+        if self._forgiving and self._loop.time() - self._at > self._blocked_s:
+            self._forgiving = False
             self._handle = self._loop.call_later(self._blocked_s, self._fire)
         else:
             self._timer.reschedule(self._loop.time())

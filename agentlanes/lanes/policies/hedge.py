@@ -17,7 +17,7 @@ class Hedge:
     """Decides when a call of a lane is hedged, at most once a call.
 
     Args:
-        settings: `hedge_quantile`, `hedge_least` and `hedge_ratio` are read.
+        settings: those that begin with `hedge` are read.
         first: Seconds that the latest calls took to begin to answer.
         retries: The retry budget, of which a hedge takes its part.
 
@@ -45,7 +45,8 @@ class Hedge:
             return None
         if self._retries.left(now) < settings.retry_burst / 2:
             return None
-        return self._first.at(settings.hedge_quantile)
+        late, usual = self._first.at(settings.hedge_quantile), self._first.at(0.5)
+        return None if late is None else max(late, settings.hedge_medians * (usual or 0.0))
 
     def take(self, now: float) -> bool:
         """Ask for the second request, once the wait is over."""

@@ -35,6 +35,8 @@ class Resilience:
             `Lane.replicas`.
         hedge_quantile: Share of the latest calls that began to answer sooner than a call that is
             hedged.
+        hedge_medians: Nor is a call hedged before it took this many times the median, so that noise
+            alone uses up no hedges.
         hedge_least: Calls there must have been before anything is hedged.
         hedge_ratio: Share of the last minute's calls that may be hedged.
         latencies: How many of the latest calls the quantiles are taken from.
@@ -67,6 +69,7 @@ class Resilience:
     max_hold_s: float = 60.0
     hedge: bool = True
     hedge_quantile: float = 0.95
+    hedge_medians: float = 2.0
     hedge_least: int = 20
     hedge_ratio: float = 0.05
     latencies: int = 128

@@ -60,6 +60,7 @@ class Background:
         folder: Where records are kept, if they are.
 
     Attributes:
+        digest: Of the request and whose it is: the name of its record.
         response_id: The response, once there is one.
     """
 
@@ -75,7 +76,7 @@ class Background:
         self._url = safe_url(base_url)
         asked = json.dumps([base_url, path, body], sort_keys=True, ensure_ascii=False)
         owner = key.reveal() if key is not None else ""
-        self._digest = hashlib.sha256(f"{owner}\0{asked}".encode()).hexdigest()
+        self.digest = hashlib.sha256(f"{owner}\0{asked}".encode()).hexdigest()
         self._claim: Claim | None = None
         self._asked = 0
         self._adopted = False
@@ -85,7 +86,7 @@ class Background:
         """Take the request's record, and the response that it tells of."""
         self._asked = 0
         if self._folder is not None and self._claim is None:
-            self._claim = claim(self._folder, self._digest)
+            self._claim = claim(self._folder, self.digest)
             if self.response_id is None and self._claim.response_id is not None:
                 self.response_id, self._adopted = self._claim.response_id, True
 

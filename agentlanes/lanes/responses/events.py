@@ -105,7 +105,9 @@ class ResponseBuilder:
         """Take a whole response: one that was not streamed, or that was asked for by its id."""
         if not isinstance(body, Mapping):
             raise self._malformed("the reply is no JSON object")
-        if not isinstance(body.get("output"), Sequence) or not isinstance(body.get("status"), str):
+        if isinstance(body.get("error"), Mapping) and "output" not in body:
+            raise failure(body["error"], model=self._model)
+        if not isinstance(body.get("output"), list) or not isinstance(body.get("status"), str):
             raise self._malformed("the reply has no output, or no status")
         self._note(body)
         return self._catch_up()
@@ -151,6 +153,8 @@ class ResponseBuilder:
                 raise self._malformed("the stream goes over from one response to another")
             self.response_id = given
         named, status = kind.removeprefix("response."), response.get("status")
+        if status is not None and not isinstance(status, str):
+            raise self._malformed("the status of the response is no text")
         if kind and (status in _ENDED or named in _ENDED):
             if status not in (None, named):
                 raise self._malformed(f"the event {kind} holds a response that is {status}")
@@ -196,9 +200,12 @@ class ResponseBuilder:
 
     def _spent(self) -> bool:
         """Say whether nothing but reasoning came."""
-        output = self._response.get("output") or ()
-        kinds = {item.get("type") for item in output if isinstance(item, Mapping)}
-        return not self.text and not self._calls and bool(self._reasoning or "reasoning" in kinds)
+        output = self._response.get("output")
+        items = output if isinstance(output, list) else []
+        thought = any(
+            isinstance(item, Mapping) and item.get("type") == "reasoning" for item in items
+        )
+        return not self.text and not self._calls and bool(self._reasoning or thought)
 
     def _catch_up(self) -> Delta | None:
         """Give what a complete response says and no event has said before."""
@@ -222,12 +229,13 @@ class ResponseBuilder:
         return Delta(content=text, reasoning=reasoning, calls=tuple(made))
 
     def _read(self) -> Output:
-        output = self._response.get("output")
-        if not isinstance(output, Sequence) or isinstance(output, str):
+        given = self._response.get("output")
+        # Some endpoints close a stream with a response that leaves its output out.
+        items = given or [self._done[at] for at in sorted(self._done)]
+        if not items or not isinstance(items, list):
             raise self._malformed("the response has no output")
         try:
-            # Some endpoints close a stream with a response that leaves its output out.
-            output = read_output(output or [self._done[at] for at in sorted(self._done)])
+            output = read_output(items)
         except ValueError as error:
             raise self._malformed(str(error)) from None
         if output.refusal:
@@ -258,7 +266,8 @@ class ResponseBuilder:
         return Delta(reasoning=text) if text else None
 
     def _argue(self, chunk: Mapping[str, Any]) -> Delta | None:
-        call = self._calls.get(chunk.get("output_index"))
+        at = chunk.get("output_index")
+        call = self._calls.get(at) if isinstance(at, int) else None
         if call is None:
             raise self._malformed("arguments came for a tool call that was not begun")
         return self._more(call, self._text(chunk, "delta"))

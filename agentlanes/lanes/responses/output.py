@@ -60,7 +60,7 @@ def read_output(items: Sequence[Any]) -> Output:
     for item in items:
         if not isinstance(item, Mapping):
             raise ValueError("an output item is no JSON object")
-        kind = item.get("type")
+        kind = str(item.get("type"))
         if kind in _FOR_US:
             raise ValueError(f"the reply asks for a {kind}, which no lane can carry out")
         if item.get("status") not in (None, "completed"):

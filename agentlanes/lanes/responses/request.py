@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agentlanes.errors import ConfigError
 from agentlanes.lanes.lane import Lane
-from agentlanes.lanes.request import abilities_at, as_json, wire_messages
+from agentlanes.lanes.request import NOT_SENT, abilities_at, as_json, wire_messages
 
 __all__ = ["KEPT_KEY", "build_body", "input_items"]
 
@@ -71,7 +71,7 @@ def build_body(
         "priority": lane.priority,
     }
     body.update(lane.extra_body)
-    body.update({key: value for key, value in options.items() if key != "stream"})
+    body.update({key: value for key, value in options.items() if key not in NOT_SENT})
     if stop:
         body["stop"] = list(stop)
     for key, what in _CHAT_ONLY.items():

@@ -83,6 +83,9 @@ async def test_patience_with_a_blocked_loop() -> None:
     assert await answer_late(answers=True) == b"x"
     with pytest.raises(TimeoutError):
         await answer_late(answers=False)
+    with pytest.raises(TimeoutError):  # whoever comes late is not forgiven again and again
+        async with Patient(loop.time() - 1, blocked_s=60):
+            await reader.readexactly(1)
     for end in (own, writer):
         end.close()
         await end.wait_closed()

@@ -39,7 +39,10 @@ def test_hedges_after_the_quantile_once_enough_is_known() -> None:
     for value in range(1, 21):
         assert policy.after_s(0.0) is None
         first.add(value / 10)
-    assert policy.after_s(0.0) == 1.9
+    assert policy.after_s(0.0) == 2.0  # twice the median, which is later than the 95th percentile
+    first.add(9.0)
+    first.add(9.0)
+    assert policy.after_s(0.0) == 9.0
     while retries.left(0.0) >= 5:
         retries.take(0.0)
     assert policy.after_s(0.0) is None  # retries come first

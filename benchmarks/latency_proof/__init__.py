@@ -1,0 +1,1 @@
+"""Every millisecond of constructed runs, attributed and compared: `make latency-proof`."""
