@@ -15,7 +15,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-client bench-draft prove latency-proof docs clean
+.PHONY: help demo test lint type check bench bench-client bench-draft prove latency-proof router \
+	docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -50,6 +51,12 @@ prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (3
 
 latency-proof: $(VENV)/.dev  ## prove that every attributed millisecond is right (2 minutes)
 	$(BIN)/python -m benchmarks.latency_proof $(ARGS)
+
+router: $(VENV)/.dev  ## retrain the router's gate from DATA and print what it is worth
+	@test -n "$(DATA)" || { echo "say where the training data is: make router DATA=DIR (a folder \
+	of .jsonl files; docs/router-card.md says which)" >&2; exit 1; }
+	$(BIN)/agentlanes router train $(DATA) --out agentlanes/router/weights.json \
+	  --card docs/router-card.md $(ARGS)
 
 docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py

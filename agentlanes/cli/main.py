@@ -49,7 +49,6 @@ _COMMANDS = (
         words=("router",),
         module="agentlanes.cli.router",
         help="train the router, evaluate it, and let it learn from runs",
-        extra="train",
     ),
     _Command(
         words=("endpoint",),

@@ -22,6 +22,16 @@ class Subcommand:
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand(
+        name="train",
+        module="agentlanes.cli.router_train",
+        help="fit the gate's weights to data, and measure them on sources left out",
+    ),
+    Subcommand(
+        name="eval",
+        module="agentlanes.cli.router_eval",
+        help="measure the router, or a peer, on labelled data",
+    ),
+    Subcommand(
         name="learn",
         module="agentlanes.cli.router_learn",
         help="retrain on the verdicts of past runs, and measure on runs held back",

@@ -34,7 +34,7 @@ _CODE_LINE = re.compile(
     re.MULTILINE,
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
-_SYMBOLS = frozenset("=<>≤≥∀∃∧∨¬→↔⊕^√∑∫∏∈⊂∪∩≡\\|+*")
+_SYMBOLS = frozenset("=<>≤≥∀∃∧∨¬→↔⊕^√∑∫∏∈⊂∪∩≡\\|+*")  # noqa: RUF001
 
 
 def clip(text: str) -> str:
@@ -64,7 +64,7 @@ class TextReader:
         Of a text over 8,000 characters only the first 6,000 and the last 2,000 are read.
 
         Example:
-            >>> TextReader().read("Which shop has the most customers but not the best rating?")["set"]
+            >>> TextReader().read("Which shop sells the most but not the cheapest?")["set"]
             1.0
         """
         text = clip(text)
@@ -178,10 +178,10 @@ def _options(text: str) -> tuple[str, dict[str, float]]:
 
 
 def option_marks(text: str) -> list[int]:
-    """Give where the options of a multiple-choice question begin; none if it has fewer than two.
+    r"""Give where the options of a multiple-choice question begin; none if it has fewer than two.
 
     Example:
-        >>> option_marks("Which one?\\nA. this\\nB. that")
+        >>> option_marks("Which one?\\nA. this\nB. that")
         [11, 19]
     """
     marks = list(_OPTION.finditer(text))

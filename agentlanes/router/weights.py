@@ -21,7 +21,7 @@ UNSURE_KIND = "agent"
 """The kind of request whose words do not tell what it needs: the gate abstains."""
 
 UNSURE = 0.45
-"""The probability of a request of that kind. Not over a half: nothing speaks for the reason lane."""
+"""The probability of a request of that kind. Under a half: nothing asks for the reason lane."""
 
 _FORMAT = 1
 
@@ -30,7 +30,7 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What training leaves behind. For every kind of request, how to know it and what makes it hard.
+    """What training leaves behind: for every kind of request, how to know it and what is hard.
 
     Attributes:
         kinds: Names of the kinds; the order of every vector.

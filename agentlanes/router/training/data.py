@@ -114,11 +114,16 @@ def _row(line: dict[str, Any], stem: str, middle: frozenset[str], place: int) ->
         source=source,
         kind=kind,
         step=step_of(line),
+        correct=_known(line["correct"]) if _has_outcomes(line) else {},
     )
 
 
 def _has_outcomes(line: Mapping[str, Any]) -> bool:
     return isinstance(line.get("correct"), dict)
+
+
+def _known(correct: Mapping[str, Any]) -> dict[str, float]:
+    return {model: float(value) for model, value in correct.items() if value is not None}
 
 
 def _middle(outcomes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
@@ -128,16 +133,15 @@ def _middle(outcomes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """
     right: dict[str, list[float]] = {}
     for correct in outcomes:
-        for model, value in correct.items():
-            if value is not None:
-                right.setdefault(model, []).append(float(value))
+        for model, value in _known(correct).items():
+            right.setdefault(model, []).append(value)
     ranked = sorted(right, key=lambda model: (sum(right[model]) / len(right[model]), model))
     quarter = len(ranked) // 4
     return frozenset(ranked[quarter : len(ranked) - quarter])
 
 
 def _hardness(correct: Mapping[str, Any], middle: frozenset[str]) -> float | None:
-    known = [float(v) for model, v in correct.items() if v is not None and model in middle]
+    known = [value for model, value in _known(correct).items() if model in middle]
     return 1 - sum(known) / len(known) if known else None
 
 

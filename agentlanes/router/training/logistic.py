@@ -26,6 +26,7 @@ def ridge_logistic(
     around: Floats | None = None,
     offset: Floats | None = None,
     free_bias: bool = True,
+    start: Floats | None = None,
     rounds: int = 60,
 ) -> tuple[float, Floats]:
     """Minimise weighted log loss + ridge / 2 * |w - around|^2. The bias is not penalised.
@@ -38,12 +39,14 @@ def ridge_logistic(
         around: Weights to be pulled towards; none by default.
         offset: Log-odds a row that are there already; none by default.
         free_bias: Fit a bias as well; it is 0 otherwise.
+        start: Bias and weights to begin at, which changes the time and not the result.
         rounds: Newton steps at most.
 
     Returns:
         The bias and the weights.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     rows, columns = x.shape
     ones = np.ones((rows, 1)) if free_bias else np.zeros((rows, 1))
@@ -54,24 +57,26 @@ def ridge_logistic(
     if around is not None:
         centre[1:] = around
     given = np.zeros(rows) if offset is None else offset
-    beta = centre.copy()
+    beta = centre.copy() if start is None else start.copy()
 
-    def loss(at: Floats) -> float:
-        odds = given + full @ at
+    def loss(odds: Floats, at: Floats) -> float:
         fit = np.sum(weight * (np.logaddexp(0.0, odds) - target * odds))
         return float(fit + 0.5 * np.sum(pull * (at - centre) ** 2))
 
-    now = loss(beta)
-    for _ in range(rounds):
-        p = 1.0 / (1.0 + np.exp(-(given + full @ beta)))
-        slope = full.T @ (weight * (p - target)) + pull * (beta - centre)
-        curve = (full * (weight * p * (1 - p))[:, None]).T @ full + np.diag(pull)
-        step = np.linalg.solve(curve, slope)
-        size = 1.0
-        while loss(beta - size * step) > now + 1e-9 * abs(now) and size > 1e-4:
-            size /= 2
-        beta = beta - size * step
-        now = loss(beta)
-        if float(np.max(np.abs(step))) < 1e-11:
-            break
+    with threadpool_limits(1):  # threads would only wait for each other on arrays this small
+        odds = given + full @ beta
+        now = loss(odds, beta)
+        for _ in range(rounds):
+            p = 1.0 / (1.0 + np.exp(-odds))
+            slope = full.T @ (weight * (p - target)) + pull * (beta - centre)
+            curve = (full * (weight * p * (1 - p))[:, None]).T @ full + np.diag(pull)
+            step = np.linalg.solve(curve, slope)
+            size, moved = 1.0, full @ step
+            while loss(odds - size * moved, beta - size * step) > now + 1e-12 and size > 1e-4:
+                size /= 2
+            beta = beta - size * step
+            odds = odds - size * moved
+            now = loss(odds, beta)
+            if float(np.max(np.abs(step))) < 1e-11:
+                break
     return float(beta[0]), beta[1:]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agentlanes.router.router import StepFeatures
 
@@ -37,6 +38,7 @@ class Row:
             and every source counts the same in training.
         kind: What kind of request it is, a name in `KINDS`; empty when nobody said.
         step: What is known of the step besides its text.
+        correct: How well each model did, 0 to 1 by its name, where outcomes are known.
     """
 
     text: str
@@ -45,3 +47,4 @@ class Row:
     source: str = ""
     kind: str = ""
     step: StepFeatures | None = None
+    correct: Mapping[str, float] = field(default_factory=dict)

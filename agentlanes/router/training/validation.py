@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentlanes.router.training.fitting import fit_table, log_odds
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["band", "calibrated", "chances", "left_out", "left_out_odds"]
 
 
-def left_out(table: Table) -> Iterator[tuple[str, Weights]]:
-    """Give every source with weights fitted without it."""
+def left_out(table: Table, whole: Weights) -> Iterator[tuple[str, Weights]]:
+    """Give every source with weights fitted without it. `whole` are those fitted to all rows."""
     for source in sorted(set(table.source.tolist())):
         kept = table.source != source
         if kept.any() and not kept.all():
-            yield source, fit_table(table.where(kept))
+            yield source, fit_table(table.where(kept), near=whole)
 
 
 def left_out_odds(table: Table, fitted: Sequence[tuple[str, Weights]]) -> Floats:
@@ -46,18 +47,21 @@ def chances(odds: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-odds)))
 
 
-def calibrated(weights: Weights, table: Table, odds: Floats) -> Weights:
+def calibrated(weights: Weights, table: Table, odds: Floats) -> tuple[Weights, Floats]:
     """Stretch and shift log-odds as rows of left-out sources ask for (Platt scaling, 1999).
 
     Only real sources count: a made one has no other author's rows to stand in for it. The kind
     for which the gate abstains keeps its probability.
+
+    Returns:
+        The weights, and the odds, both calibrated.
     """
     import numpy as np
 
     real = ~np.isnan(odds) & ~np.isnan(table.target) & (table.kind != UNSURE_KIND)
     real &= ~np.char.startswith(table.source, "made ")
     if not np.any(real):
-        return weights
+        return weights, odds
     shift, slope = ridge_logistic(
         odds[real][:, None], table.target[real], table.where(real).balanced(), ridge=1e-6
     )
@@ -67,17 +71,9 @@ def calibrated(weights: Weights, table: Table, odds: Floats) -> Weights:
     def scaled(vector: Sequence[float], by: float) -> tuple[float, ...]:
         return tuple(x if f else a * x + by for x, f in zip(vector, fixed, strict=True))
 
-    return Weights(
-        kinds=weights.kinds,
-        kind_bias=weights.kind_bias,
-        kind_text=weights.kind_text,
-        bias=scaled(weights.bias, shift),
-        text={name: scaled(vector, 0.0) for name, vector in weights.text.items()},
-        step=weights.step,
-        low=weights.low,
-        high=weights.high,
-        seed=weights.seed,
-    )
+    text = {name: scaled(vector, 0.0) for name, vector in weights.text.items()}
+    moved = np.where(table.kind == UNSURE_KIND, odds, a * odds + shift)
+    return replace(weights, bias=scaled(weights.bias, shift), text=text), moved
 
 
 def band(chance: Floats, target: Floats, *, wrong: float = 0.1) -> tuple[float, float]:

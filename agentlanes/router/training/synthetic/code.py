@@ -75,7 +75,8 @@ def code(n: int, seed: int) -> list[Row]:
         {'made code'}
     """
     random = Random(f"code {seed}")
-    simple, tangled = [], []
+    simple: list[str] = []
+    tangled: list[str] = []
     for source, count in known():
         (tangled if count >= 6 else simple).append(source)
     if not simple or not tangled:

@@ -277,9 +277,7 @@ def _both(random: Random, table: _Table) -> str:
     one, other = _two(random, table)
     link = random.choice(
         ["{0} and also {1}", "{0} but not {1}", "both {0} and {1}", "either {0} or {1}"]
-    ).format(  # fmt: skip
-        f"{table.many} {one}", f"{table.many} {other}"
-    )
+    ).format(f"{table.many} {one}", f"{table.many} {other}")
     return random.choice(
         [
             f"Which {table.owners} {table.verb} {link}?",

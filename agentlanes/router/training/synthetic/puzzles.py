@@ -7,11 +7,12 @@ to be worked out (hard). Some stand as questions, some with options, as such tas
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 from agentlanes.router.training.rows import Row
 
-__all__ = ["with_options", "puzzles"]
+__all__ = ["puzzles", "with_options"]
 
 _PEOPLE = ("Anna", "Boris", "Chloe", "Dario", "Elif", "Femi", "Greta", "Hugo", "Ines", "Jonas")
 _COLOURS = ("red", "blue", "green", "yellow", "purple", "orange", "black", "white", "pink")
@@ -22,7 +23,7 @@ _PLAIN = ("apple", "stone", "river", "candle", "violin", "meadow", "anchor", "la
 
 
 def puzzles(n: int, seed: int) -> list[Row]:
-    """Make `n` puzzles, three in four of them hard.
+    """Make `n` puzzles, five in six of them hard.
 
     Example:
         >>> {row.source for row in puzzles(8, seed=1)}
@@ -31,9 +32,11 @@ def puzzles(n: int, seed: int) -> list[Row]:
     random = Random(f"puzzles {seed}")
     rows: list[Row] = []
     while len(rows) < n:
-        hard = len(rows) % 4 != 3
+        hard = len(rows) % 6 != 5
         depth = random.randint(3, 8) if hard else 1
-        text, answers = random.choice(_KINDS)(random, depth)
+        # Length alone should say little: deep puzzles are kept short, shallow ones long.
+        drawn = [random.choice(_KINDS)(random, depth) for _ in range(3)]
+        text, answers = (min if hard else max)(drawn, key=lambda made: len(made[0]))
         if random.random() < 0.5:
             text = with_options(random, text, answers)
         rows.append(Row(text=text, target=float(hard), source="made puzzles", kind="puzzle"))
@@ -202,7 +205,7 @@ def _syllogism(random: Random, depth: int) -> tuple[str, tuple[str, ...]]:
                 "being one of the {} is necessary for being one of the {}",
             ]
         ).format(one, other)
-        for one, other in zip(kinds, kinds[1:], strict=False)
+        for one, other in pairwise(kinds)
     ]
     return (
         f"We know that {', and that '.join(facts)}. It is concluded that some {kinds[0]} are "
@@ -244,7 +247,7 @@ def _table(random: Random, depth: int) -> tuple[str, tuple[str, ...]]:
 def _reach(random: Random, depth: int) -> tuple[str, tuple[str, ...]]:
     rooms = random.sample(["hall", "attic", "cellar", "study", "porch", "kitchen", "tower", "shed"],
                           min(depth + 1, 8))  # fmt: skip
-    doors = [f"The {a} has a door to the {b}" for a, b in zip(rooms, rooms[1:], strict=False)]
+    doors = [f"The {a} has a door to the {b}" for a, b in pairwise(rooms)]
     random.shuffle(doors)
     return (
         f"{'. '.join(doors)}. The {random.choice(rooms)} can be entered only once. Is there a way "

@@ -28,8 +28,9 @@ def wordplay(n: int, seed: int) -> list[Row]:
     """
     random = Random(f"wordplay {seed}")
     rows = []
-    for _ in range(n):
-        text, answers = random.choice(_KINDS)(random)
+    for i in range(n):
+        drawn = [random.choice(_KINDS)(random) for _ in range(3)]
+        text, answers = max(drawn, key=lambda made: len(made[0])) if i % 2 else drawn[0]
         if random.random() < 0.6:
             text = with_options(random, text, answers)
         rows.append(Row(text=text, target=0.0, source="made wordplay", kind="puzzle"))
