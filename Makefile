@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TASKS ?= 20
+ROWS ?= $(HOME)/.cache/agentlanes/draft-check.jsonl
+MINUTES ?= 60
 
 # uv installs faster where it is there; pip does the same.
 UV := $(shell command -v uv 2>/dev/null)
@@ -13,7 +15,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-client prove faults latency-proof router docs clean
+.PHONY: help demo test lint type check bench bench-client bench-draft prove faults \
+	latency-proof router docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,6 +41,10 @@ bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and se
 
 bench-client: $(VENV)-bench/.made  ## LaneChatModel beside the SDK, ChatOpenAI and LiteLLM
 	$(VENV)-bench/bin/python -m benchmarks.client $(ARGS)
+
+bench-draft: $(VENV)/.dev  ## what the draft check is worth on BFCL's single calls (ROWS=file)
+	$(BIN)/python -m benchmarks.draft_check collect $(ROWS) --minutes $(MINUTES)
+	$(BIN)/python -m benchmarks.draft_check show $(ROWS)
 
 prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (30 minutes)
 	$(BIN)/python -m benchmarks.prove $(ARGS)

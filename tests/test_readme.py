@@ -170,7 +170,7 @@ def check_selected(words: list[str]) -> None:
 
 
 def command_of(words: list[str]) -> list[str]:
-    return words[:2] if words[0] == "bench" else words[:1]
+    return words[:2] if words[0] in ("bench", "router") else words[:1]
 
 
 def check_agentlanes(words: list[str], told: str) -> None:

@@ -64,7 +64,7 @@ _COMMANDS = (
     _Command(
         words=("router",),
         module="agentlanes.cli.router",
-        help="train the router's gate, and measure it",
+        help="train the router, evaluate it, and let it learn from runs",
     ),
     _Command(
         words=("bench", "bfcl"),

@@ -31,6 +31,11 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         module="agentlanes.cli.router_eval",
         help="measure the router, or a peer, on labelled data",
     ),
+    Subcommand(
+        name="learn",
+        module="agentlanes.cli.router_learn",
+        help="retrain on the verdicts of past runs, and measure on runs held back",
+    ),
 )
 """One line a subcommand. Their modules are imported when `agentlanes router` is asked for."""
 

@@ -151,8 +151,7 @@ def decide(parts: Parts, state: AgentState, request: str, now: float) -> Route:
     lanes, plan, why = _lanes(parts, state, score, lock)
     pressed = ""
     if parts.auto:
-        used = sum(s["lane"] == "reason" and s["outcome"] == "committed" for s in state["steps"])
-        reason_s = _times(parts).reason_s
+        reason_s, used = _times(parts).reason_s, _verdicts_used(state)
         pressed = parts.policy.pressed(lock, now=now, reason_s=reason_s, verdicts=used)
     said = [why, f"locked to {lock['level']}", *([pressed] if pressed else []), score.explain()]
     return Route(
@@ -177,6 +176,14 @@ def _locked(parts: Parts, state: AgentState, score: RouteScore, now: float) -> L
     return parts.policy.follow(
         lock, committed=len(state["committed"]), corrections=run["corrections"]
     )
+
+
+def _verdicts_used(state: AgentState) -> int:
+    """Count the verdicts of the turn that counted."""
+    steps: Any = state["steps"]
+    if isinstance(steps, Overwrite):
+        return 0  # the turn begins here, and what the state holds is the last one's
+    return sum(s["lane"] == "reason" and s["outcome"] == "committed" for s in steps)
 
 
 def _times(parts: Parts) -> Times:

@@ -119,14 +119,16 @@ def settle_node(
             carried=_carried(proposed, settled) if carry else None,
         )
         runtime.stream_writer(settled_event(window["id"], settled.fates))
-        for label in window_labels(parts, state, exchange, verdicts, settled.fates):
-            runtime.stream_writer(label)
         if proposed["answer"] is not None and not settled.finished:
             runtime.stream_writer(answer_event("retracted"))
+        steps = publish(parts, state, told.made, runtime.stream_writer)
+        # After the records: runs that are traced for those inherit this one's metadata.
+        for label in window_labels(parts, state, exchange, verdicts, settled.fates):
+            runtime.stream_writer(label)
         return {
             "messages": settled.messages,
             "committed": state["committed"] + settled.committed,
-            "steps": publish(parts, state, told.made, runtime.stream_writer),
+            "steps": steps,
             "prompts": told.prompts,
             "plan": settled.plan,
             "correction": settled.correction or _still_due(state, settled),

@@ -166,7 +166,15 @@ class DraftCheck:
                 tool when that makes no call.
         """
         features = draft_features(draft, tools, context, second)
-        evidence = evidence_of(draft, second)
+        return self.weigh(features, evidence_of(draft, second))
+
+    def weigh(self, features: Mapping[str, float], evidence: str) -> DraftScore:
+        """Score features that were measured before, as labels hold them.
+
+        Args:
+            features: What `draft_features` gave.
+            evidence: Which of `EVIDENCE` they rest on.
+        """
         fitted = self._weights[evidence]
         shares = {
             name: fitted.weights[name] * value
@@ -174,7 +182,7 @@ class DraftCheck:
             if name in fitted.weights
         }
         p_wrong = _sigmoid(fitted.bias + math.fsum(shares.values()))
-        if features["schema"]:
+        if features.get("schema"):
             p_wrong = 1.0  # a call that its tool refuses is not right
         return DraftScore(
             p_wrong=p_wrong,

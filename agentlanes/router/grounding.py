@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["Grounds", "default_of", "leaves"]
@@ -40,14 +40,17 @@ _SCALES: Mapping[str, float] = {
     "billion": 1e9,
 }
 _NUMBER = re.compile(r"(?<![\w.])(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?\.\d+)(%|[a-z]+)?", re.I)
+_TOLD = r"(?:'([^']*)'|\"([^\"]*)\"|`([^`]*)`|([^\s'\"`,;()]+))"
 _DEFAULT = re.compile(
-    r"\bdefaults?(?:\s+(?:value|is|to|of|=)|\s*[:=])*\s*"
-    r"(?:'([^']*)'|\"([^\"]*)\"|`([^`]*)`|(-?\d+(?:\.\d+)?|true|false|[A-Za-z_]\w*))",
-    re.I,
+    rf"\bdefaults?(?:\s+(?:value|is|to|of|=)|\s*[:=])*\s*{_TOLD}"
+    rf"|{_TOLD}\s+(?:as|by)\s+(?:the\s+|a\s+)?default\b",
+    re.IGNORECASE,
 )
 _DERIVED = (0.01, 0.001, 1e-6, 1 / 60, 1 / 3600, 60.0, 100.0, 1000.0, 3600.0, 86400.0)
 _CONVERTED = 0.4
 """How made up a number looks that is a said one in another unit."""
+_ABBREVIATED = 0.2
+"""How made up `EUR` looks where `euros` were said."""
 
 
 class Grounds:
@@ -67,7 +70,8 @@ class Grounds:
     def __init__(self, texts: Iterable[str]) -> None:
         text = "\n".join(texts)
         self._squashed = _squash(text)
-        self._words = frozenset(_words(text))
+        self._order = _words(text)
+        self._words = frozenset(self._order)
         self._stems = frozenset(map(_stem, self._words))
         self._numbers = frozenset(_numbers(text))
         self.text = text
@@ -118,6 +122,8 @@ class Grounds:
             return 1.0
         if squashed in self._squashed and (len(squashed) > 3 or squashed in self._words):
             return 0.0
+        if value.isupper() and _abbreviates(squashed, self._order):
+            return _ABBREVIATED
         words = [w for w in _words(_apart(value)) if len(w) > 1 or w.isdecimal()]
         if not words:
             return 0.0 if squashed in self._words else 1.0
@@ -155,7 +161,7 @@ def default_of(schema: Mapping[str, Any]) -> Any:
     found = _DEFAULT.search(str(schema.get("description") or ""))
     if found is None:
         return None
-    told = next(group for group in found.groups() if group is not None)
+    told = next(group for group in found.groups() if group is not None).rstrip(".")
     kind = schema.get("type")
     if kind in ("integer", "number"):
         try:
@@ -166,6 +172,22 @@ def default_of(schema: Mapping[str, Any]) -> Any:
     if kind == "boolean":
         return {"true": True, "false": False}.get(told.lower())
     return told if kind == "string" else None
+
+
+def _abbreviates(short: str, words: Sequence[str]) -> bool:
+    """Say whether letters are the beginnings of words in a row: `cad` of `canadian dollars`."""
+
+    def fits(rest: str, at: int) -> bool:
+        if not rest:
+            return True
+        if at == len(words) or words[at][0] != rest[0]:
+            return False
+        shared = 0
+        while shared < min(len(rest), len(words[at])) and rest[shared] == words[at][shared]:
+            shared += 1
+        return any(fits(rest[taken:], at + 1) for taken in range(shared, 0, -1))
+
+    return 2 <= len(short) <= 5 and any(fits(short, at) for at in range(len(words)))
 
 
 def _squash(text: str) -> str:

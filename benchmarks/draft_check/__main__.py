@@ -29,6 +29,8 @@ _NAMES = {
     "draft+logprobs+second": "check: with both",
 }
 
+_KNOBS = ("draft", "draft+logprobs", "draft+second")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Ask the local models, show what the check is worth, or fit the shipped weights."""
@@ -71,24 +73,21 @@ def _show(rows: Sequence[Drafted], out: Path | None) -> None:
         f"{_share([row.second_right for row in rows])}"
     )
     fitted = fit_all(half)
-    table = knob(rest, fitted, "draft")
+    crossed = cross_fitted(rows)
+    knobs = {_NAMES[evidence]: knob(rows, crossed[evidence]) for evidence in _KNOBS}
+    probabilities = {_NAMES[k]: [score.p_wrong for score in v] for k, v in crossed.items()}
     lines = {
         f"weights fitted on {len(half)} steps, {len(rest)} others": compare(
             rest, {**_fitted_scores(rest, fitted), **baselines(rest)}
         ),
         f"all {len(rows)} steps, each by weights fitted on other functions": compare(
-            rows,
-            {**{_NAMES[k]: v for k, v in cross_fitted(rows).items()}, **baselines(rows)},
+            rows, {**probabilities, **baselines(rows)}
         ),
     }
     for title, found in lines.items():
         console.print(_table(title, found))
-    knobs = Table(title=f"quality, draft only, on the {len(rest)} held-out steps", min_width=60)
-    for column in ("quality", "verified", "wrong drafts caught", "right at the end"):
-        knobs.add_column(column, justify="right")
-    for quality, share, caught, right in table:
-        knobs.add_row(f"{quality:.1f}", f"{share:.0%}", f"{caught:.0%}", f"{right:.0%}")
-    console.print(knobs)
+    for name, table in knobs.items():
+        console.print(_knob_table(f"quality, {name}, all {len(rows)} steps", table))
     if out is not None:
         body = {
             "tables": {
@@ -105,7 +104,7 @@ def _show(rows: Sequence[Drafted], out: Path | None) -> None:
                 ]
                 for title, found in lines.items()
             },
-            "quality": table,
+            "quality": knobs,
         }
         out.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
@@ -127,6 +126,15 @@ def _table(title: str, found: Sequence[Any]) -> Table:
         around = "" if low is None else f"{low:.2f} to {high:.2f}"
         figures = (_figure(line.apgr), around, _figure(line.apgr_second), _figure(line.auroc))
         table.add_row(line.name, str(line.n), *figures)
+    return table
+
+
+def _knob_table(title: str, rows: Sequence[tuple[float, float, float, float]]) -> Table:
+    table = Table(title=title, min_width=60)
+    for column in ("quality", "verified", "wrong drafts caught", "right at the end"):
+        table.add_column(column, justify="right")
+    for quality, share, caught, right in rows:
+        table.add_row(f"{quality:.1f}", f"{share:.0%}", f"{caught:.0%}", f"{right:.0%}")
     return table
 
 

@@ -72,7 +72,7 @@ def is_right(step: Step, tool: str | None, args: Mapping[str, Any]) -> bool:
     As BFCL's own checker compares: texts without case, spaces and the signs ``,./-_*^``; integers
     count as floats; lists in order; an argument with an empty text among its values is optional.
     """
-    if tool not in step.truth:
+    if tool is None or tool not in step.truth:
         return False
     wanted = step.truth[tool]
     if not args.keys() <= wanted.keys():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import textwrap
@@ -16,8 +17,11 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentlanes import Lane, build_agent
+from agentlanes.latency.label_trace import LABELS_KEY
 from agentlanes.latency.langsmith import STEP_KEY, flush
 from agentlanes.latency.record import StepRecord
+from agentlanes.router.labels import labelled
+from agentlanes.router.learning import read_rows
 from agentlanes.testing import EndpointServer, Reply, ScriptedModel
 from tests.latency.ingest import Ingest, Run, ingest_server
 from tests.oracle import Oracle, World
@@ -75,6 +79,22 @@ def steps_of(ingest: Ingest) -> list[tuple[StepRecord, Run]]:
 
 def model_runs(ingest: Ingest) -> list[Run]:
     return [run for run in ingest.runs.values() if run["run_type"] == "llm"]
+
+
+async def test_labels_are_in_the_settle_runs_and_an_export_gives_them_back(
+    ingest: Ingest, tmp_path: Path
+) -> None:
+    oracle = Oracle(MIXED, wrong={2: ("look", {"key": "q"})})
+    agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
+    parts = [part async for part in agent.astream(ASK, stream_mode="custom")]
+    assert flush(20)
+    sent = [part["row"] for part in parts if part["type"] == "agentlanes.label"]
+    holders = [r for r in ingest.runs.values() if LABELS_KEY in str(r.get("extra"))]
+    assert {run["name"] for run in holders} == {"settle"}
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(list(ingest.runs.values())))
+    assert labelled(read_rows([export])) == labelled(sent)
+    assert sum(label.target for label in labelled(sent)) == 1
 
 
 @pytest.mark.parametrize("planning", ["never", "always"])

@@ -59,6 +59,13 @@ def test_a_number_in_another_unit_is_in_doubt() -> None:
     assert 0.0 < doubt < 1.0
 
 
+@pytest.mark.parametrize("short", ["EUR", "CAD", "NY", "NYC"])
+def test_abbreviations_of_what_was_said_are_hardly_in_doubt(short: str) -> None:
+    said = Grounds(["Convert 150 euros to Canadian dollars in New York City"])
+    assert 0.0 < said.made_up(short) < 0.5
+    assert said.made_up("XKZ") == 1.0
+
+
 def test_words_for_numbers_and_scales() -> None:
     said = Grounds(["twenty five people and 3 million euros, twice"])
     assert [said.made_up(n) for n in (25, 3_000_000, 2)] == [0.0, 0.0, 0.0]
@@ -78,6 +85,10 @@ def test_what_no_argument_holds_is_counted() -> None:
         ({"type": "number", "description": "Defaults to 0.5"}, 0.5),
         ({"type": "string", "description": "Unit, default 'metric'."}, "metric"),
         ({"type": "boolean", "description": "Verbose. Default: false"}, False),
+        ({"type": "number", "description": "Permeability. Default is 1.256e-06."}, 1.256e-06),
+        ({"type": "string", "description": "If not given, the default is km/h."}, "km/h"),
+        ({"type": "string", "description": "Type of gas, with 'air' as default."}, "air"),
+        ({"type": "string", "description": "Sorted by name by default."}, "name"),
         ({"type": "integer", "description": "How many there are"}, None),
         ({"type": "integer", "description": "Default is the number of rows."}, None),
         ({}, None),
