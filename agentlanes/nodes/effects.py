@@ -27,9 +27,10 @@ from agentlanes.nodes.events import tool_event
 from agentlanes.nodes.once import run_once, settle_unknown
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, record_of
-from agentlanes.nodes.settle import advance_plan, settle_fork
+from agentlanes.nodes.settle import settle_fork
 from agentlanes.nodes.spans import effect_spans
 from agentlanes.nodes.undo import take_back
+from agentlanes.nodes.verified import advance_plan
 from agentlanes.plan import approve, canonical
 from agentlanes.speculation.exchange import subject
 from agentlanes.speculation.ledger import EffectRecord, effect_key

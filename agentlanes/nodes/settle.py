@@ -7,18 +7,14 @@ from a window.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from agentlanes.context.prompts import call_messages
 from agentlanes.errors import RunError, StepLimit, VerdictUnavailable
 from agentlanes.latency.clock import RunClock
 from agentlanes.latency.record import Outcome
-from agentlanes.nodes.calls import count_calls
 from agentlanes.nodes.custody import until_saved
 from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event, settled_event
@@ -26,46 +22,20 @@ from agentlanes.nodes.labelling import window_labels
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, settled_window
 from agentlanes.nodes.undo import keep, take_back
+from agentlanes.nodes.verified import Settled, read_off, verdicts_of
 from agentlanes.nodes.window import nothing_proposed
-from agentlanes.plan import conforms
-from agentlanes.speculation.effects import HARMLESS
-from agentlanes.speculation.exchange import Exchange, binds, subject, verdict_on
+from agentlanes.speculation.exchange import Exchange
 from agentlanes.state import (
     AgentState,
-    CommittedCall,
     Correction,
-    PlanDict,
-    ProposalDict,
     Proposed,
     RunInfo,
-    VerdictDict,
 )
 
-__all__ = ["advance_plan", "after_settle", "settle_fork", "settle_node"]
+__all__ = ["after_settle", "settle_fork", "settle_node"]
 
 
 _COUNTS: frozenset[Outcome] = frozenset({"committed", "skipped"})
-
-
-@dataclass(slots=True)
-class _Settled:
-    """What a window comes to, as it is read off proposal by proposal."""
-
-    plan: PlanDict | None
-    room: int
-    messages: list[BaseMessage] = field(default_factory=list)
-    committed: list[CommittedCall] = field(default_factory=list)
-    fates: dict[int, Outcome] = field(default_factory=dict)
-    correction: Correction | None = None
-    fence: ProposalDict | None = None
-    finished: bool = False
-    planned: bool = False
-    answer: str | None = None
-    unverified: int = 0
-    open: ProposalDict | None = None
-    rejected: int | None = None
-    denied: str | None = None
-    full: bool = False
 
 
 def settle_node(
@@ -90,8 +60,8 @@ def settle_node(
         if proposed is None or proposed["window"] != window["id"]:
             proposed = nothing_proposed(window["id"], lost=True)
         room = parts.limits.max_steps - len(state["committed"])
-        verdicts = _verdicts(state, proposed)
-        settled = _read_off(state, proposed, verdicts, exchange, room)
+        verdicts = verdicts_of(state, proposed)
+        settled = read_off(state, proposed, verdicts, exchange, room)
         _take_over(exchange, settled)
         if parts.effects:
             await custody.check()
@@ -172,7 +142,7 @@ def settle_fork(state: AgentState) -> dict[str, Any]:
     }
 
 
-def _carry(state: AgentState, proposed: Proposed, settled: _Settled) -> list[dict[str, Any]] | None:
+def _carry(state: AgentState, proposed: Proposed, settled: Settled) -> list[dict[str, Any]] | None:
     """Give the drafted calls that still stand and begin the next window.
 
     The rest of a reply stands when its calls until then count. What was drafted after a call that
@@ -192,12 +162,12 @@ def _carry(state: AgentState, proposed: Proposed, settled: _Settled) -> list[dic
     return [*rest, *(left or [])] if proposals[-1]["burst"] == burst else rest
 
 
-def _carried(proposed: Proposed, settled: _Settled) -> int | None:
+def _carried(proposed: Proposed, settled: Settled) -> int | None:
     """Name the draft whose calls go to the next window."""
     return settled.open["draft"] if settled.open else len(proposed["drafts"]) - 1
 
 
-def _take_over(exchange: Exchange | None, settled: _Settled) -> None:
+def _take_over(exchange: Exchange | None, settled: Settled) -> None:
     """Have each session go on from the fork of its last committed call."""
     for session, forks in exchange.forks.items() if exchange else ():
         kept = [fork for index, fork in forks if settled.fates.get(index) in _COUNTS]
@@ -205,156 +175,26 @@ def _take_over(exchange: Exchange | None, settled: _Settled) -> None:
             session.value = kept[-1]
 
 
-def _kept_keys(proposed: Proposed, settled: _Settled) -> set[str]:
+def _kept_keys(proposed: Proposed, settled: Settled) -> set[str]:
     """Give the ledger keys of the reversible calls that are committed."""
     proposals = proposed["proposals"]
     return {p["key"] for p in proposals if p["key"] and settled.fates.get(p["index"]) in _COUNTS}
 
 
-def _verdicts(state: AgentState, proposed: Proposed) -> dict[int, VerdictDict]:
-    """Collect the verdicts that were saved by either branch."""
-    judged = state.get("judged")
-    verdicts = {p["index"]: p["verdict"] for p in proposed["proposals"] if p["verdict"]}
-    if judged is not None and judged["window"] == proposed["window"]:
-        verdicts.update({int(index): v for index, v in judged["verdicts"].items()})
-    return verdicts
-
-
-def _read_off(
-    state: AgentState,
-    proposed: Proposed,
-    verdicts: dict[int, VerdictDict],
-    exchange: Exchange | None,
-    room: int,
-) -> _Settled:
-    """Walk the proposals in order until one does not count, or `room` calls are committed."""
-    settled = _Settled(plan=state.get("plan"), room=room)
-    if proposed["planless"]:
-        settled.plan = PlanDict(version=0, status="ended", steps=[], done=0, results=[])
-    number = count_calls(state["messages"])
-    for proposal in proposed["proposals"]:
-        settled.fates[proposal["index"]] = "discarded"
-    for proposal in proposed["proposals"]:
-        verdict = verdict_on(proposal, verdicts)
-        own = proposal["index"] in verdicts
-        if verdict is None or not proposal["whole"] or (own and not binds(verdict, proposal)):
-            settled.open = proposal
-            break
-        if proposal["effect"] == "session" and not proposal["fenced"] and exchange is None:
-            settled.open = proposal  # its fork went with the process that ran it
-            break
-        if verdict["status"] in ("reject", "unknown"):
-            settled.correction = Correction(
-                proposal=dict(subject(proposal)),
-                reason=verdict["reason"],
-                suggestion=verdict["suggestion"] or _standing(state, settled),
-            )
-            settled.rejected = proposal["index"]
-            break
-        if not _accept(settled, proposal, verdict, number + len(settled.committed)):
-            break
-    return settled
-
-
-def _covered(plan: PlanDict | None, proposal: ProposalDict) -> bool:
-    """Check what a plan authorised against the plan itself, as far as it is committed."""
-    if plan is None or plan["status"] != "approved":
-        return False
-    if proposal["kind"] == "finish":
-        return plan["done"] == len(plan["steps"])
-    return proposal["plan_step"] == plan["done"] and conforms(
-        plan, plan["done"], proposal["tool"], proposal["args"], plan["results"]
-    )
-
-
-def _standing(state: AgentState, settled: _Settled) -> dict[str, Any] | None:
-    """Give the reason lane's last suggestion while nothing has been committed since."""
-    last = state.get("correction")
-    return last["suggestion"] if last and not settled.committed else None
-
-
-def _accept(settled: _Settled, proposal: ProposalDict, verdict: VerdictDict, number: int) -> bool:
-    """Take in one proposal that was not rejected; say whether to read on."""
-    index, unverified = proposal["index"], verdict["status"] == "unavailable"
-    if verdict["by"] == "plan" and not _covered(settled.plan, proposal):
-        settled.open = proposal
-        return False
-    if proposal["kind"] == "plan":
-        version = (settled.plan["version"] if settled.plan else 0) + 1
-        settled.plan = PlanDict(
-            version=version,
-            status="ended" if unverified else "approved",
-            steps=proposal["steps"],
-            done=0,
-            results=[],
-        )
-        settled.fates[index], settled.planned = "committed", True
-        return True
-    if proposal["kind"] == "finish":
-        settled.fates[index] = _fate(verdict)
-        settled.finished, settled.answer = True, proposal["text"] or None
-        return False
-    if len(settled.committed) >= settled.room:
-        # Counted by calls and not by windows: a crash may divide the calls into other windows.
-        settled.full = True
-        return False
-    if unverified and (proposal["fenced"] or proposal["effect"] not in HARMLESS):
-        settled.denied = verdict["reason"]
-        return False
-    if proposal["fenced"]:
-        settled.fence, settled.fates[index] = {**proposal, "verdict": verdict}, "fenced"
-        return False
-    if proposal["result"] is None:
-        settled.open = proposal
-        return False
-    settled.messages += call_messages(
-        number, proposal["tool"], proposal["args"], proposal["result"], failed=proposal["failed"]
-    )
-    settled.committed.append(
-        CommittedCall(
-            tool=proposal["tool"],
-            args=proposal["args"],
-            effect=proposal["effect"],
-            result=proposal["result"],
-        )
-    )
-    settled.plan = advance_plan(settled.plan, proposal, proposal["result"], proposal["failed"])
-    settled.fates[index] = _fate(verdict)
-    settled.unverified += verdict["by"] == "skip" or unverified
-    return True
-
-
-def _fate(verdict: VerdictDict) -> Outcome:
-    return (
-        "skipped" if verdict["by"] == "skip" or verdict["status"] == "unavailable" else "committed"
-    )
-
-
-def advance_plan(
-    plan: PlanDict | None, proposal: ProposalDict, result: str, failed: bool
-) -> PlanDict | None:
-    """Move a plan on by a committed call; a deviation or a failure ends its version."""
-    if plan is None or plan["status"] != "approved":
-        return plan
-    if failed or proposal["plan_step"] != plan["done"]:
-        return {**plan, "status": "ended"}
-    return {**plan, "done": plan["done"] + 1, "results": [*plan["results"], result]}
-
-
-def _next(settled: _Settled) -> str:
+def _next(settled: Settled) -> str:
     if settled.fence is not None:
         return "effects"
     return "deliver" if settled.finished else "route"
 
 
-def _still_due(state: AgentState, settled: _Settled) -> Correction | None:
+def _still_due(state: AgentState, settled: Settled) -> Correction | None:
     """Give the last correction again when a window came to nothing, as a lost one does."""
     came = settled.committed or settled.fence or settled.finished or settled.planned
     return None if came else state.get("correction")
 
 
 def _count(
-    parts: Parts, state: AgentState, proposed: Proposed, settled: _Settled, *, idle: bool
+    parts: Parts, state: AgentState, proposed: Proposed, settled: Settled, *, idle: bool
 ) -> RunInfo:
     """Count corrections and note a failure for the next `route` to raise.
 
@@ -377,7 +217,7 @@ def _count(
     return run
 
 
-def _stop(parts: Parts, settled: _Settled) -> RunError | None:
+def _stop(parts: Parts, settled: Settled) -> RunError | None:
     """Give what ends the run here, for the next `route` to raise."""
     if settled.full:
         return StepLimit(parts.limits.max_steps)

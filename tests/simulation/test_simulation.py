@@ -24,12 +24,14 @@ COMMON = settings(
 )
 
 
+@pytest.mark.timeout(900)
 @settings(COMMON, max_examples=500)
 @given(schedules())
 def test_running_ahead_ends_as_the_serial_run_does(schedule: Schedule) -> None:
     check(schedule)
 
 
+@pytest.mark.timeout(900)
 @settings(COMMON, max_examples=100)
 @given(troubled())
 def test_a_disturbed_run_ends_as_an_undisturbed_one_does(schedule: Schedule) -> None:
