@@ -41,7 +41,9 @@ _FRUIT = {
 }
 """Nobody gives this by chance who was asked for a greeting."""
 
-_PREFIX_LINES = 90
+_PREFIX_LINES, _SHORT_PREFIX_LINES = 90, 25
+"""Hosted caches begin at 1,024 tokens; llama.cpp's holds any prefix, and reads it more slowly."""
+
 _MUCH_FASTER, _MUCH_MS = 0.6, 100.0
 
 
@@ -219,7 +221,8 @@ async def _calls_weather(asking: Asking, facts: Facts, **changed: Any) -> tuple[
 async def caching(asking: Asking, facts: Facts, calls: int) -> list[Finding]:
     """Find out whether a long prefix is quicker the second time."""
     mark = secrets.token_hex(4)
-    lines = [f"{n}. Entry {n} of list {mark} is kept for later use." for n in range(_PREFIX_LINES)]
+    count = _SHORT_PREFIX_LINES if facts.server == "llama.cpp" else _PREFIX_LINES
+    lines = [f"{n}. Entry {n} of list {mark} is kept for later use." for n in range(count)]
     model, asked = _working(asking, facts), "\n".join([*lines, _READY])
     cold = await asking.say(asked, model)
     warm = await asking.say(asked, model)
