@@ -31,6 +31,12 @@ OWN_RIDGE = 0.015
 IN_COMMON = 0.5
 """How much of each kind's weights is the mean over all kinds: what holds for a kind never met."""
 
+ALONE = "exam"
+"""The kind that is fitted by itself. Its targets are what models miss, not what a maker knows."""
+
+ALONE_RIDGE = 1.0
+"""Its penalty, from no weights at all: with outcomes that noisy, small weights order best."""
+
 PRIOR_RIDGE = 12.0
 """Pull towards a prior, in rows: about this many of one kind move a weight half of the way."""
 
@@ -137,6 +143,11 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
             odds = 0.0 if kind != UNSURE_KIND else math.log(UNSURE / (1 - UNSURE))
             hard.append((odds, np.zeros_like(shared)))
             continue
+        if kind == ALONE:
+            hard.append(
+                ridge_logistic(z[rows], table.target[rows], weight[rows], ridge=ALONE_RIDGE)
+            )
+            continue
         # The bias is one more column, so that it is pulled towards the shared one like the rest.
         column = np.ones((int(np.sum(rows)), 1))
         _, own = ridge_logistic(
@@ -163,12 +174,13 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
 def _drawn_together(
     kinds: Sequence[str], hard: Sequence[tuple[float, Floats]]
 ) -> list[tuple[float, Floats]]:
-    known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind != UNSURE_KIND]
+    apart = (UNSURE_KIND, ALONE) if len(kinds) > 1 else ()
+    known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind not in apart]
     bias = sum(b for b, _ in known) / max(1, len(known))
     mean = sum(w for _, w in known) / max(1, len(known))
     own = 1 - IN_COMMON
     return [
-        (b, w) if kind == UNSURE_KIND else (own * b + IN_COMMON * bias, own * w + IN_COMMON * mean)
+        (b, w) if kind in apart else (own * b + IN_COMMON * bias, own * w + IN_COMMON * mean)
         for kind, (b, w) in zip(kinds, hard, strict=True)
     ]
 
