@@ -54,7 +54,7 @@ def figures_text(trained: Trained, lines: Sequence[Line]) -> str:
     sure = [
         (chance, row.target)
         for chance, row in zip(trained.chance, trained.rows, strict=True)
-        if row.target in (0.0, 1.0) and not row.source.startswith("made ")
+        if row.target in (0.0, 1.0) and not row.source.startswith("made ") and not row.correct
     ]
     for side, inside in (
         (f"below {weights.low:.2f}", [(p, y) for p, y in sure if p < weights.low]),
