@@ -241,8 +241,8 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
     s[[row.step is None for row in rows]] = 0.0
     before = np.array([prior.step.get(name, 0.0) for name in names])
     # One change of bias and of each text weight, shared by all kinds, over what the prior says.
-    scale = np.maximum(table.x.std(axis=0), LEAST_SPREAD)
-    both = np.hstack([table.x / scale, s, np.ones((len(rows), 1))])
+    scale, mean = np.maximum(table.x.std(axis=0), LEAST_SPREAD), table.x.mean(axis=0)
+    both = np.hstack([(table.x - mean) / scale, s, np.ones((len(rows), 1))])
     centre = np.concatenate([np.zeros(len(table.names)), before, [0.0]])
     _, moved = ridge_logistic(
         both,
@@ -254,11 +254,12 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
         free_bias=False,
     )
     change = moved[: len(table.names)] / scale
+    shift = float(moved[-1]) - float(np.dot(change, mean))
     return Weights(
         kinds=prior.kinds,
         kind_bias=prior.kind_bias,
         kind_text=prior.kind_text,
-        bias=tuple(b + float(moved[-1]) for b in prior.bias),
+        bias=tuple(b + shift for b in prior.bias),
         text={
             name: tuple(
                 w + float(change[i]) for w in prior.text.get(name, (0.0,) * len(prior.bias))
