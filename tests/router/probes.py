@@ -1,7 +1,8 @@
 """Requests written by hand for this project, in none of the generators' words: hard, then easy.
 
-They are a check that what the gate learned from made requests holds on requests of another
-author. Nothing is trained on them and no item is taken from a data set.
+They are a check that what the gate learned from made requests holds on requests that no template
+made. Nothing is trained on them, and no item is taken from a data set; penalties and word lists
+were chosen with them in view.
 """
 
 DATABASE_HARD = """\

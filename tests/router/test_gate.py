@@ -45,7 +45,7 @@ def test_shipped_weights_name_every_feature_and_are_small():
     ("kind", "least"),
     [("databases", 0.85), ("puzzles", 0.75), ("chats", 0.9), ("exams", 0.85), ("sums", 0.8)],
 )
-def test_it_tells_hard_from_easy_requests_of_another_author(kind, least):
+def test_it_tells_hard_from_easy_requests_that_no_template_made(kind, least):
     hard, easy = PROBES[kind]
     scores = [gate.read(text).p_reason for text in [*hard, *easy]]
     found = auroc(scores, [True] * len(hard) + [False] * len(easy))

@@ -12,6 +12,8 @@ from agentlanes.router.profiles import PROFILES
 from agentlanes.router.router import RouteScore, StepFeatures
 from agentlanes.router.rules import RULES, RuleRouter, load_router
 
+ROUTER, GATE = load_router(), Gate()
+
 steps = st.builds(
     StepFeatures,
     node=st.sampled_from(["route", "act", "reason", "effects", "deliver"]),
@@ -103,13 +105,13 @@ def test_the_rules_are_sound_data():
 
 @given(st.text(max_size=400), st.none() | steps)
 def test_any_text_gets_a_probability_and_an_explanation(text, step):
-    score = load_router().score(text, step)
+    score = ROUTER.score(text, step)
     assert 0.0 <= score.p_reason <= 1.0
     assert score.profile in PROFILES
     assert score.profile in score.explain()
-    assert load_router().score(text, step) == score
+    assert ROUTER.score(text, step) == score
     if score.features:
-        read = Gate().read(text, step)
+        read = GATE.read(text, step)
         assert (read.p_reason, read.shares, read.kind) == (
             score.p_reason,
             score.features,

@@ -51,6 +51,20 @@ def figures_text(trained: Trained, lines: Sequence[Line]) -> str:
     ece = lines[0].gate.ece if lines else None
     if ece is not None:
         written += ["", f"Expected calibration error on the real sources, left out: {ece:.3f}."]
+    sure = [
+        (chance, row.target)
+        for chance, row in zip(trained.chance, trained.rows, strict=True)
+        if row.target in (0.0, 1.0) and not row.source.startswith("made ") and not row.correct
+    ]
+    for side, inside in (
+        (f"below {weights.low:.2f}", [(p, y) for p, y in sure if p < weights.low]),
+        (f"from {weights.high:.2f}", [(p, y) for p, y in sure if p >= weights.high]),
+    ):
+        wrong = sum((p >= 0.5) != (y == 1.0) for p, y in inside)
+        share = f"{wrong / len(inside):.1%} of them wrong" if inside else "none"
+        written.append(
+            f"Sure {side}: {len(inside):,} of {len(sure):,} real rows left out, {share}."
+        )
     written.append(
         f"Abstains from {weights.low:.2f} to below {weights.high:.2f}, and on requests that read "
         f"like an agent's. Seed {weights.seed}."

@@ -31,6 +31,12 @@ OWN_RIDGE = 0.015
 IN_COMMON = 0.5
 """How much of each kind's weights is the mean over all kinds: what holds for a kind never met."""
 
+ALONE = "exam"
+"""The kind that is fitted by itself. Its targets are what models miss, not what a maker knows."""
+
+ALONE_RIDGE = 1.0
+"""Its penalty, from no weights at all: with outcomes that noisy, small weights order best."""
+
 PRIOR_RIDGE = 12.0
 """Pull towards a prior, in rows: about this many of one kind move a weight half of the way."""
 
@@ -137,6 +143,11 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
             odds = 0.0 if kind != UNSURE_KIND else math.log(UNSURE / (1 - UNSURE))
             hard.append((odds, np.zeros_like(shared)))
             continue
+        if kind == ALONE:
+            hard.append(
+                ridge_logistic(z[rows], table.target[rows], weight[rows], ridge=ALONE_RIDGE)
+            )
+            continue
         # The bias is one more column, so that it is pulled towards the shared one like the rest.
         column = np.ones((int(np.sum(rows)), 1))
         _, own = ridge_logistic(
@@ -163,12 +174,13 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
 def _drawn_together(
     kinds: Sequence[str], hard: Sequence[tuple[float, Floats]]
 ) -> list[tuple[float, Floats]]:
-    known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind != UNSURE_KIND]
+    apart = (UNSURE_KIND, ALONE) if len(kinds) > 1 else ()
+    known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind not in apart]
     bias = sum(b for b, _ in known) / max(1, len(known))
     mean = sum(w for _, w in known) / max(1, len(known))
     own = 1 - IN_COMMON
     return [
-        (b, w) if kind == UNSURE_KIND else (own * b + IN_COMMON * bias, own * w + IN_COMMON * mean)
+        (b, w) if kind in apart else (own * b + IN_COMMON * bias, own * w + IN_COMMON * mean)
         for kind, (b, w) in zip(kinds, hard, strict=True)
     ]
 
@@ -229,8 +241,8 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
     s[[row.step is None for row in rows]] = 0.0
     before = np.array([prior.step.get(name, 0.0) for name in names])
     # One change of bias and of each text weight, shared by all kinds, over what the prior says.
-    scale = np.maximum(table.x.std(axis=0), LEAST_SPREAD)
-    both = np.hstack([table.x / scale, s, np.ones((len(rows), 1))])
+    scale, mean = np.maximum(table.x.std(axis=0), LEAST_SPREAD), table.x.mean(axis=0)
+    both = np.hstack([(table.x - mean) / scale, s, np.ones((len(rows), 1))])
     centre = np.concatenate([np.zeros(len(table.names)), before, [0.0]])
     _, moved = ridge_logistic(
         both,
@@ -242,11 +254,12 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
         free_bias=False,
     )
     change = moved[: len(table.names)] / scale
+    shift = float(moved[-1]) - float(np.dot(change, mean))
     return Weights(
         kinds=prior.kinds,
         kind_bias=prior.kind_bias,
         kind_text=prior.kind_text,
-        bias=tuple(b + float(moved[-1]) for b in prior.bias),
+        bias=tuple(b + shift for b in prior.bias),
         text={
             name: tuple(
                 w + float(change[i]) for w in prior.text.get(name, (0.0,) * len(prior.bias))

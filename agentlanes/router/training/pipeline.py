@@ -106,7 +106,11 @@ def train(
     sure = [
         i
         for i, row in enumerate(rows)
-        if row.target in (0.0, 1.0) and table.kind[i] != UNSURE_KIND and not isnan(odds[i])
+        if row.target in (0.0, 1.0)
+        and table.kind[i] != UNSURE_KIND
+        and not row.source.startswith("made ")
+        and not row.correct
+        and not isnan(odds[i])
     ]
     low, high = band(chance[sure], table.target[sure])
     return Trained(

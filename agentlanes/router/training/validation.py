@@ -79,17 +79,18 @@ def calibrated(weights: Weights, table: Table, odds: Floats) -> tuple[Weights, F
 def band(chance: Floats, target: Floats, *, wrong: float = 0.1) -> tuple[float, float]:
     """Give the narrowest band around a half outside of which at most `wrong` are wrong.
 
-    Each end is looked for on its own between 0.05 and 0.5, in steps of 0.05.
+    Each end is looked for on its own, in steps of 0.05. No band is wider than 0.2 to 0.8: a gate
+    that is never sure is of no use, and the model card says how often it is wrong there.
     """
     low = high = 0.5
-    for step in range(10, 0, -1):
+    for step in range(10, 3, -1):
         low = step / 20
         below = target[chance < low]
-        if len(below) == 0 or math.fsum(below) <= wrong * len(below):
+        if len(below) and math.fsum(below) <= wrong * len(below):
             break
-    for step in range(10, 20):
+    for step in range(10, 17):
         high = step / 20
         above = target[chance >= high]
-        if len(above) == 0 or math.fsum(1 - above) <= wrong * len(above):
+        if len(above) and math.fsum(1 - above) <= wrong * len(above):
             break
     return low, high
