@@ -176,6 +176,10 @@ async def _read(endpoint: Endpoint, call: LaneCall, route: Route) -> AsyncGenera
         endpoint.whole.add(now - visit.since)
         shows = "answered"
     except AttemptFailed as failed:
+        # A timer that fires this late was held up by a blocked event loop, as was the connection.
+        late_s = _loop_time() - visit.since - endpoint.timers.connect_s
+        if failed.connecting and late_s > endpoint.settings.blocked_loop_s:
+            failed.excuse()
         failure, shows = failed, failed.shows
         route.failed(call, endpoint, failed)
         raise

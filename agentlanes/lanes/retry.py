@@ -42,6 +42,7 @@ class AttemptFailed(Exception):
         retry_after_s: How long the endpoint asked to wait.
         shows: What this shows of the endpoint.
         sent: Whether a request was made at all.
+        connecting: Whether the time for the connection ran out.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class AttemptFailed(Exception):
         retry_after_s: float | None = None,
         shows: Shows = "answered",
         sent: bool = True,
+        connecting: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -59,6 +61,11 @@ class AttemptFailed(Exception):
         self.retry_after_s = retry_after_s
         self.shows: Shows = shows
         self.sent = sent
+        self.connecting = connecting
+
+    def excuse(self) -> None:
+        """Lay it to this process: the endpoint had no chance to answer, so nothing counts."""
+        self.shows, self.sent, self.retryable = "nothing", False, True
 
     @classmethod
     def of(cls, error: LaneError) -> AttemptFailed:

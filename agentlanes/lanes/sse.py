@@ -41,7 +41,7 @@ class EventReader:
 
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._size = 0
+        self._size = 0  # of the event that is coming in
         self._data: list[str] = []
         self._kind = ""
         self._parts: list[bytes] = []  # of a line that is not complete yet
@@ -58,19 +58,16 @@ class EventReader:
         self._after_cr = False
         if not piece:
             return []
-        self._size += len(piece)
         if b"\n" not in piece and b"\r" not in piece:
             self._parts.append(piece)
-            self._check()
+            self._grow(len(piece))
             return []
         self._after_cr = piece.endswith(b"\r")
         lines = b"".join([*self._parts, piece]).splitlines()
-        whole = piece.endswith((b"\n", b"\r"))
-        self._parts = [] if whole else [lines.pop()]
+        self._size -= sum(map(len, self._parts))  # they are counted with their line
+        self._parts = [] if piece.endswith((b"\n", b"\r")) else [lines.pop()]
         events = [event for line in lines if (event := self._line(line)) is not None]
-        if events:
-            self._size = sum(map(len, self._parts))
-        self._check()
+        self._grow(sum(map(len, self._parts)))
         return events
 
     def end(self) -> list[Event]:
@@ -83,18 +80,17 @@ class EventReader:
         events = [self._line(line) for line in (b"".join(parts), b"")]
         return [event for event in events if event is not None]
 
-    def _check(self) -> None:
+    def _grow(self, size: int) -> None:
+        self._size += size
         if self._size > self._max_bytes:
             raise ValueError(f"an event is longer than {self._max_bytes // 2**20} MiB")
 
     def _line(self, line: bytes) -> Event | None:
         if not line:
-            if not self._data:
-                self._kind, self._size = "", 0
-                return None
-            event = Event("\n".join(self._data), self._kind)
-            self._data, self._kind = [], ""
+            event = Event("\n".join(self._data), self._kind) if self._data else None
+            self._data, self._kind, self._size = [], "", 0
             return event
+        self._grow(len(line))
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" ").decode())

@@ -185,7 +185,12 @@ def _connection(cause: BaseException, asked: Asked, *, begun: bool) -> AttemptFa
         f"no answer from {asked.base_url} after {_requests(asked)} ({detail}); "
         f"{unreachable_hint(asked.base_url)}"
     )
-    return AttemptFailed(asked.error(EndpointUnreachable, text), retryable=True, shows="down")
+    return AttemptFailed(
+        asked.error(EndpointUnreachable, text),
+        retryable=True,
+        shows="down",
+        connecting=name in ("ConnectTimeout", "PoolTimeout"),
+    )
 
 
 def _out_of_files(error: BaseException | None, depth: int = 8) -> bool:

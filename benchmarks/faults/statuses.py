@@ -41,7 +41,7 @@ async def all_5xx(checks: Checks) -> None:
     for name, settings in (("budget alone", _NO_BREAKER), ("with breaker", {})):
         resilience = Resilience(transient_base_s=0.001, **settings)  # type: ignore[arg-type]
         async with lanes_at(faults=plan) as (server, lane):
-            model = lane(resilience=resilience)
+            model = lane("reason", resilience=resilience)
             began = time.monotonic()
             seen = await asyncio.gather(*(call(model, text=str(n)) for n in range(_CALLS)))
             took_s = time.monotonic() - began

@@ -10,11 +10,12 @@ from agentlanes.config import Settings
 from agentlanes.lanes.chat_model import LaneChatModel
 from agentlanes.lanes.policies.settings import Resilience
 from agentlanes.testing import EndpointServer, Latency, Reply
-from benchmarks.faults.lab import TEXT, Checks, Row, call, lane_at
+from benchmarks.faults.lab import TEXT, Checks, Row, call, lag, lane_at
 
 __all__ = ["ROWS"]
 
 _CALLS, _AT_ONCE = 400, 10
+_TRIES, _BUSY_S = 2, 0.1
 _USUAL = Latency(first_token_s=0.2)
 _SLOW = Latency(first_token_s=2.0)
 
@@ -58,12 +59,18 @@ async def _measure(checks: Checks, script: Any, *, hedge: bool) -> tuple[float, 
 
 async def few_slow(checks: Checks) -> None:
     script = lambda: _slow_every(20)  # noqa: E731
-    _, alone, _ = await _measure(checks, script, hedge=False)
-    usual, hedged, made = await _measure(checks, script, hedge=True)
-    extra = made / _CALLS - 1
+    for _ in range(_TRIES):
+        async with lag() as late:
+            _, alone, _ = await _measure(checks, script, hedge=False)
+            usual, hedged, made = await _measure(checks, script, hedge=True)
+        extra = made / _CALLS - 1
+        # On a machine that is busy with other things usual calls are late too, and hedged.
+        if hedged <= alone / 2 or late.worst_s < _BUSY_S:
+            break
     checks.saw(
         f"p99 {1000 * alone:.0f} ms alone, {1000 * hedged:.0f} ms hedged (p50 "
-        f"{1000 * usual:.0f} ms), {100 * extra:.1f}% more requests"
+        f"{1000 * usual:.0f} ms), {100 * extra:.1f}% more requests; the loop was late by "
+        f"{1000 * late.worst_s:.0f} ms at worst"
     )
     checks.that(hedged <= alone / 2, f"p99 {hedged:.3f} s hedged, {alone:.3f} s alone")
     checks.that(extra <= 0.05, f"{100 * extra:.1f}% more requests")

@@ -1,7 +1,8 @@
 """Adaptive concurrency: as many requests in flight as an endpoint takes.
 
-Additive increase, multiplicative decrease, as TCP does it (Chiu and Jain, 1989): one more after a
-full round of successes at the limit, a factor less after a 429 or a timeout.
+As TCP finds its window (Jacobson, 1988; RFC 5681): one more for each success at the limit until the
+endpoint first objects, and from then on one more a full round; a factor less after a 429 or a
+timeout.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Limiter:
                 self._limit = max(1.0, self._limit * self._backoff)
                 self._cut_at = now
             elif ok and not slow and self._full:
-                self._limit = min(float(self._most), self._limit + 1.0 / self._limit)
+                more = 1.0 if self._cut_at == float("-inf") else 1.0 / self._limit
+                self._limit = min(float(self._most), self._limit + more)
             if self._in_flight == 0:
                 self._full = False
         self._hand_over()

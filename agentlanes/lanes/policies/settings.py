@@ -28,7 +28,8 @@ class Resilience:
         breaker_open_s: Least time it stays open. How long it really is, is drawn anew each time.
         breaker_max_open_s: Longest time it stays open.
         limit_start: Requests in flight to begin with.
-        limit_max: Requests in flight at most; it grows by one each time a full round succeeds.
+        limit_max: Requests in flight at most. A round of successes doubles the limit until the
+            endpoint first objects, and adds one from then on.
         limit_backoff: Factor on the limit after a 429 or a timeout.
         max_hold_s: Longest time a rate limit is believed; then one request asks again.
         hedge: Whether the act lane asks a second endpoint when the first is slow. It needs

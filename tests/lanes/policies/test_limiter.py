@@ -8,8 +8,20 @@ import pytest
 from agentlanes.lanes.policies.limiter import Limiter
 
 
+def test_doubles_a_round_until_the_endpoint_objects() -> None:
+    limiter, limits = Limiter(start=16, most=128), list[int]()
+    for _ in range(5):
+        taken = sum(limiter.take() for _ in range(1000))
+        for _ in range(taken):
+            limiter.give_back(1.0, since=0.5)
+        limits.append(limiter.limit)
+    assert limits == [32, 64, 128, 128, 128]
+
+
 def test_grows_by_one_a_full_round_and_shrinks_by_a_factor() -> None:
-    limiter = Limiter(start=4, most=6)
+    limiter = Limiter(start=6, most=6)
+    assert limiter.take()
+    limiter.give_back(0.0, since=0.0, slow=True)
     for expected in (4, 5, 5, 6, 6, 6):
         taken = sum(limiter.take() for _ in range(10))
         for _ in range(taken):
