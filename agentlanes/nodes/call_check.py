@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.router.draft import Draft, DraftCheck, DraftScore
 
 __all__ = ["CallCheck"]
+
+_LAST = 20
+"""Messages that are looked at besides the user's, so that a long run's calls cost no more each."""
 
 
 class CallCheck:
@@ -35,7 +38,7 @@ class CallCheck:
         transcript: Sequence[BaseMessage],
         second: Draft | None = None,
     ) -> DraftScore:
-        """Score a call by what was said before it, system messages aside.
+        """Score a call by what the user said, and by the last messages before it.
 
         Args:
             tool: The tool's name.
@@ -43,5 +46,10 @@ class CallCheck:
             transcript: The conversation before it, earlier results included.
             second: What a second endpoint would call.
         """
-        said = [str(m.text) for m in transcript if not isinstance(m, SystemMessage)]
+        late = len(transcript) - _LAST
+        said = [
+            str(m.text)
+            for at, m in enumerate(transcript)
+            if isinstance(m, HumanMessage) or (at >= late and not isinstance(m, SystemMessage))
+        ]
         return self._check.score(Draft(tool=tool, args=args), self._tools, said, second=second)

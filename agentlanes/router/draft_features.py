@@ -57,8 +57,9 @@ def draft_features(
     tool = by_name.get(draft.tool)
     schema: Mapping[str, Any] = (tool or {}).get("parameters") or {}
     found = {"schema": float(tool is None or _misfit(schema, draft.args))}
-    found |= _grounding(draft, schema, Grounds(context))
-    found["another tool fits better"] = _margin(draft.tool, by_name, Grounds(context))
+    said = Grounds(context)
+    found |= _grounding(draft, schema, said)
+    found["another tool fits better"] = _margin(draft.tool, by_name, said)
     if draft.logprobs:
         found |= _surprise(draft.logprobs)
     if second is not None:
