@@ -40,7 +40,7 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, _FILES), hard), hard))
     logging.disable(logging.CRITICAL)  # LiteLLM logs each failure at length
-    with _server() as base_url:
+    with endpoint_process() as base_url:
         report = asyncio.run(_run(options, base_url))
     _print(report)
     if options.json:
@@ -58,7 +58,8 @@ def _options() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[str]:
+def endpoint_process() -> Iterator[str]:
+    """Run the endpoint in a process of its own, and give its address."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.client.server"],
         stdin=subprocess.PIPE,
