@@ -216,9 +216,16 @@ class _Reader:
                 span["outcome"] = "discarded"
             self.made.calls[place] = call_spans(span, facts["record"])
             self._recorded.add(span["id"])
+        asked = [span for spans in self._verdicts.values() for span in spans]
         for index, started, ended in judged["judgings"]:
-            if index not in self._verdicts:  # no lane was asked, or it gave nothing to count
-                self._verdict(index, (offset_ms(origin, started), offset_ms(origin, ended)))
+            if index in self._verdicts:
+                continue
+            # No lane was asked for it: a judge that works a request out once had it wait for that.
+            start, end = offset_ms(origin, started), offset_ms(origin, ended)
+            before = [span for span in asked if start < span["end_ms"] <= end]
+            start = max((span["end_ms"] for span in before), default=start)
+            span = self._verdict(index, (start, end))
+            span["after"] += [b["id"] for b in before if b["end_ms"] == start]
 
     def _verdict(self, index: int, times: tuple[float, float]) -> Span:
         known = self._verdicts.setdefault(index, [])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from agentlanes import build_agent
 from agentlanes.latency.counterfactual import counterfactuals
 from agentlanes.latency.prices import Price
+from agentlanes.nodes import SolutionJudge
+from agentlanes.plan import approve as approved
+from agentlanes.testing import ScriptedModel, VirtualClock
 from tests.latency.test_critical import span
-from tests.latency.test_spans import run
+from tests.latency.test_spans import ASK, approve, draft, look, run, store
 
 
 @pytest.mark.parametrize("run_ahead", [0, 1, 2, 8])
@@ -55,3 +62,21 @@ def test_what_a_rejection_costs_is_told_apart() -> None:
 def test_nothing_known_is_nothing_claimed() -> None:
     found = counterfactuals([{"lane": "act", "attempts": 1}], wall_ms=50)
     assert (found.serial_ms, found.bound_ms, found.saved_ms) == (50, 50, 0)
+
+
+def test_a_solution_that_several_verdicts_wait_for_counts_once() -> None:
+    tools = [look, store]
+    act, reason = ScriptedModel(script=draft), ScriptedModel(script=approve)
+    judge = SolutionJudge(model=reason, compare=lambda words, case: approved("code"))
+
+    async def go() -> tuple[dict[str, Any], float]:
+        agent = build_agent(act, reason, tools, planning="never", judge=judge)
+        result: dict[str, Any] = await agent.ainvoke(ASK)
+        return result, asyncio.get_running_loop().time() * 1000
+
+    result, wall_ms = VirtualClock.run(go())
+    assert len(reason.calls) == 1
+    found = counterfactuals(result["steps"], wall_ms=wall_ms)
+    work_ms = sum(s["end_ms"] - s["start_ms"] for r in result["steps"] for s in r["spans"])
+    assert found.serial_ms <= work_ms
+    assert found.serial_ms - wall_ms <= 1000  # the one solution is all there was to wait for
