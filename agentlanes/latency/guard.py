@@ -57,6 +57,7 @@ _IDLE_EXIT_S = 3.0  # at the end, how long to wait without anything being sent
 _HANG_UP_S = 10.0  # its three retries take four seconds, then there are none
 _LONGEST_EXIT_S = 30.0
 _STALLED_S = 2.0
+_SETTLE_S = 1.0
 _COUNTED = 100_000  # run ids remembered to count each lost run once
 
 _OPERATION = re.compile(rb'name="(?:post|patch)\.([0-9a-f-]{36})"')
@@ -167,8 +168,16 @@ class Guard:
                 break
             sent = self._sent
         self.close()
+        self._settle()
         if self._said != (self.lost_runs, self.untraced_steps):
             self._say("did not get {runs} runs in all, and {steps} steps were not traced")
+
+    def _settle(self) -> None:
+        """Wait a moment for what was being sent to be given up, so that it is counted."""
+        queue = self._queue
+        if queue is not None:
+            with queue.all_tasks_done:
+                queue.all_tasks_done.wait_for(lambda: not queue.unfinished_tasks, _SETTLE_S)
 
     def close(self) -> None:
         """Refuse everything from now on, what is being sent included."""
