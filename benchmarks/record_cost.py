@@ -71,9 +71,16 @@ async def cpu_s(measured: Any, log: RunLog | None) -> tuple[float, int]:
 
 
 async def measure(rounds: int, folder: Path) -> dict[str, Any]:
-    """Run all three in turn and compare them round by round."""
+    """Run all kinds in turn and compare them."""
     with_records, without = agent(records=True), agent(records=False)
-    times: dict[str, list[float]] = {"off": [], "kept": [], "written": []}
+    # A run's file holds more than records, so it is written, or not, on both sides.
+    kinds = {
+        "off": (without, False),
+        "kept": (with_records, False),
+        "off_file": (without, True),
+        "written": (with_records, True),
+    }
+    times: dict[str, list[float]] = {name: [] for name in kinds}
     records = 0
     gc.disable()  # a collection that falls into one of them would be charged to it
     try:
@@ -83,10 +90,8 @@ async def measure(rounds: int, folder: Path) -> dict[str, Any]:
             for name in names[turn:] + names[:turn]:
                 gc.collect()
                 with RunLog(folder, f"{name}{number + 3}") as log:
-                    took, told = await cpu_s(
-                        without if name == "off" else with_records,
-                        log if name == "written" else None,
-                    )
+                    measured, logs = kinds[name]
+                    took, told = await cpu_s(measured, log if logs else None)
                 records = max(records, told)
                 if number >= 0:
                     times[name].append(took)
@@ -98,8 +103,8 @@ async def measure(rounds: int, folder: Path) -> dict[str, Any]:
         "records": records,
         "step_us": round(plain / records * 1e6, 1),
     }
-    for name in ("kept", "written"):
-        more = _quiet(times[name]) - plain
+    for name, other in (("kept", "off"), ("written", "off_file")):
+        more = _quiet(times[name]) - _quiet(times[other])
         found[f"{name}_us"] = round(more / records * 1e6, 1)
         found[f"{name}_share"] = round(more / plain, 4)
     return found
