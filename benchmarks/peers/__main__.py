@@ -24,7 +24,7 @@ from benchmarks.peers.stage import Profile
 __all__ = ["WORKLOADS", "main"]
 
 WORKLOADS = ("bfcl", "bfcl-joined")
-_EVERY = 10
+_EVERY = 5
 
 
 def _items(name: str) -> Items:
@@ -82,6 +82,36 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
+def _play(args: argparse.Namespace, workload: str, names: list[str]) -> list[Outcome]:
+    """Run a workload, or read what another run of it has kept so far."""
+    kept: list[Outcome] = []
+    file = args.outcomes and args.outcomes.with_suffix(f".{workload}.json")
+    if args.read:
+        return [Outcome(**one) for one in json.loads(file.read_text())]
+    began = time.monotonic()
+
+    def told(fresh: list[Outcome]) -> None:
+        kept.extend(fresh)
+        done = len(kept) // len(names)
+        if done % _EVERY and done != args.tasks:
+            return
+        print(f"{done} tasks, {time.monotonic() - began:.0f} s", flush=True)
+        if file is not None:
+            fresh_file = file.with_suffix(".new")
+            fresh_file.write_text(json.dumps([dataclasses.asdict(one) for one in kept]))
+            fresh_file.replace(file)
+
+    return run_all(
+        _items(workload),
+        names,
+        tasks=args.tasks,
+        skip=args.skip,
+        act_error=args.act_error,
+        seed=args.seed,
+        on_task=told,
+    )
+
+
 def main() -> int:
     """Run, print, and write the rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
@@ -93,42 +123,24 @@ def main() -> int:
     parser.add_argument("--contestants", default="all", help="names with commas between")
     parser.add_argument("--json", type=Path, default=None, help="write the rows here")
     parser.add_argument("--outcomes", type=Path, default=None, help="write every outcome here")
+    parser.add_argument("--read", action="store_true", help="read --outcomes instead of running")
     args = parser.parse_args()
     names = list(CONTESTANTS) if args.contestants == "all" else args.contestants.split(",")
     unknown = set(names) - CONTESTANTS.keys()
     if unknown:
-        parser.error(f"no such contestant: {', '.join(unknown)}; there are {', '.join(CONTESTANTS)}")
+        parser.error(
+            f"no such contestant: {', '.join(unknown)}; there are {', '.join(CONTESTANTS)}"
+        )
     if REFERENCE not in names:
         names.insert(0, REFERENCE)
     console = Console(width=130)
     console.print(f"latencies: {Profile()}")
     rows: list[dict[str, Any]] = []
     for workload in WORKLOADS if args.workload == "all" else (args.workload,):
-        items, began = _items(workload), time.monotonic()
-        kept: list[Outcome] = []
-
-        def told(fresh: list[Outcome], kept: list[Outcome] = kept, began: float = began) -> None:
-            kept += fresh
-            done = len(kept) // len(names)
-            if done % _EVERY == 0:
-                print(f"{done} tasks, {time.monotonic() - began:.0f} s", flush=True)
-                if args.outcomes is not None:
-                    text = json.dumps([dataclasses.asdict(one) for one in kept])
-                    args.outcomes.with_suffix(f".{workload}.json").write_text(text)
-
-        outcomes = run_all(
-            items,
-            names,
-            tasks=args.tasks,
-            skip=args.skip,
-            act_error=args.act_error,
-            seed=args.seed,
-            on_task=told,
-        )
-        if args.outcomes is not None:
-            text = json.dumps([dataclasses.asdict(one) for one in outcomes])
-            args.outcomes.with_suffix(f".{workload}.json").write_text(text)
+        outcomes = _play(args, workload, names)
         fresh = rows_of(outcomes, _common(args, workload))
+        if args.read:
+            names = list(dict.fromkeys([*names, *(row["contestant"] for row in fresh)]))
         fresh.sort(key=lambda row: names.index(row["contestant"]))
         _show(console, fresh)
         for one in outcomes:

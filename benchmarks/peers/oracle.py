@@ -105,7 +105,9 @@ class Oracle:
         calls = left[:count]
         if lane == "act" and not corrected and not exact:
             calls = tuple(self.draft(item, place.turn, at + n) for n in range(count))
-        return Answer(calls=tuple(calls), key=f"{key}|{corrected}" if corrected else key, kind="call")
+        return Answer(
+            calls=tuple(calls), key=f"{key}|{corrected}" if corrected else key, kind="call"
+        )
 
     def draft(self, item: Item, turn: int, at: int) -> Call:
         """Give the act lane's first try at a call."""

@@ -12,7 +12,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 __all__ = ["JOINER", "PLANNER", "STEP", "planner_message"]
 
 PLANNER = (
-    "Plan the calls that are still needed for the user's request, as JSON: {\"steps\": [{\"tool\": "
+    'Plan the calls that are still needed for the user\'s request, as JSON: {"steps": [{"tool": '
     '..., "args": {...}, "after": [n, ...]}]}. Refer to the result of step n as {"$step": n, '
     '"$path": "field.field"}; leave out an argument that can only be known by reading a result. '
     '"after" names the steps that have to end first. No steps when nothing is left.'

@@ -76,7 +76,7 @@ class Outcome:
 
 
 class _Player:
-    """A contestant with its stage. Runners are kept: building one takes longer than a short task."""
+    """A contestant with its stage. Runners are kept: building one is slow."""
 
     def __init__(self, name: str, build: Contestant, stage: Stage) -> None:
         self.name, self._build, self.stage = name, build, stage
@@ -109,8 +109,9 @@ class _Player:
             first = first or clock() - began
         wall = clock() - began
         success, why = self.stage.items.right(item, made, run.world)
-        return _outcome(self.name, self.stage, run, made, (success and not stopped, stopped or why),
-                        wall, first)
+        return _outcome(
+            self.name, self.stage, run, made, (success and not stopped, stopped or why), wall, first
+        )
 
 
 def _outcome(

@@ -1,4 +1,6 @@
-"""A ReAct loop with per-step overlap, after Speculative Actions (Ye et al., 2025, arXiv:2510.04371).
+"""A ReAct loop with per-step overlap.
+
+After Speculative Actions (Ye et al., 2025, arXiv:2510.04371).
 
 While the reasoning endpoint decides a step, the act endpoint guesses it. A guess without an
 effect is called at once, and the reasoning endpoint is asked for the step after it as if the
