@@ -1,0 +1,1 @@
+"""Benchmarks against what people would use instead: the same tasks, tools, errors and latencies."""
