@@ -124,7 +124,7 @@ def build_parts(
     verify: Verify | VerifyPolicy = "approve",
     runs_ahead: Collection[EffectClass] = tuple(sorted(RUNS_AHEAD)),
     planning: Planning = "auto",
-    run_ahead: int = _DEFAULT.run_ahead,
+    max_run_ahead: int = _DEFAULT.max_run_ahead,
     max_window: int = _DEFAULT.max_window,
     max_corrections: int = _DEFAULT.max_corrections,
     max_steps: int = _DEFAULT.max_steps,
@@ -167,7 +167,7 @@ def build_parts(
         planning: Whether turns begin with a plan that is validated once: `"always"`,
             `"never"`, or `"auto"`: when a tool in reach waits for verdicts, or the router takes
             the request for a multi-step one.
-        run_ahead: Unverified proposals in flight; 0 waits for every verdict.
+        max_run_ahead: Unverified proposals in flight; 0 waits for every verdict.
         max_window: Calls in a window.
         max_corrections: Rejections in a row that end the run.
         max_steps: Committed calls in a run; one more ends it.
@@ -220,8 +220,10 @@ def build_parts(
                 f"{verify!r}; leave one of the two out"
             )
         verify = "auto"
-    if run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
-        raise ConfigError("run_ahead and max_corrections start at 0, max_window and max_steps at 1")
+    if max_run_ahead < 0 or max_window < 1 or max_corrections < 0 or max_steps < 1:
+        raise ConfigError(
+            "max_run_ahead and max_corrections start at 0, max_window and max_steps at 1"
+        )
     if any(timeout is not None and not timeout > 0 for timeout in (run_timeout_s, step_timeout_s)):
         raise ConfigError("run_timeout_s and step_timeout_s are above 0, or None for no bound")
     act_model, reason_model = _model(act, "act"), _model(reason, "reason")
@@ -263,7 +265,7 @@ def build_parts(
         deliver=deliver,
         exchanges=Exchanges(),
         limits=Limits(
-            run_ahead=run_ahead,
+            max_run_ahead=max_run_ahead,
             max_window=max_window,
             max_corrections=max_corrections,
             max_steps=max_steps,

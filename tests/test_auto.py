@@ -221,7 +221,7 @@ def test_a_run_ahead_decides_as_the_serial_one(
 ) -> None:
     async def outcome(ahead: int) -> Any:
         oracle = Oracle(truth, wrong=slips, act_s=0.001, reason_s=0.002)
-        result = await run(oracle, quality=quality, run_ahead=ahead, admission=False)
+        result = await run(oracle, quality=quality, max_run_ahead=ahead, admission=False)
         return result["committed"], result["answer"], result["run"]["unverified"]
 
     async def both() -> None:

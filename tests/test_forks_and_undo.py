@@ -64,7 +64,11 @@ async def test_session_calls_run_ahead_on_forks_that_are_taken_over(
     session, log = Session(Shell()), []
     oracle = Oracle(CDS, reason_s=0.01)
     agent = build_agent(
-        oracle.act, oracle.reason, shell_tools(session, log), planning=planning, run_ahead=run_ahead
+        oracle.act,
+        oracle.reason,
+        shell_tools(session, log),
+        planning=planning,
+        max_run_ahead=run_ahead,
     )
     result = await agent.ainvoke(ask())
     assert calls(result) == CDS

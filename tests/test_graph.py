@@ -46,7 +46,7 @@ async def test_commits_the_right_calls_in_order(
     planning: str, run_ahead: int, truth: list[Any]
 ) -> None:
     world, oracle = World(), Oracle(truth)
-    result = await run(oracle, world, planning=planning, run_ahead=run_ahead)
+    result = await run(oracle, world, planning=planning, max_run_ahead=run_ahead)
     assert [(c["tool"], c["args"]) for c in result["committed"]] == truth
     assert sorted(world.log, key=str) == sorted(truth, key=str)
     assert [call for call in world.log if call[0] == "store"] == [
@@ -64,7 +64,7 @@ async def test_a_wrong_draft_is_corrected_and_leaves_no_trace(
 ) -> None:
     wrong = {place: ("store", {"key": "bad", "value": "bad"})}
     world, oracle = World(), Oracle(MIXED, wrong=wrong)
-    result = await run(oracle, world, planning=planning, run_ahead=run_ahead)
+    result = await run(oracle, world, planning=planning, max_run_ahead=run_ahead)
     assert [(c["tool"], c["args"]) for c in result["committed"]] == MIXED
     assert "bad" not in world.data
     assert not any("bad" in str(m.content) for m in result["messages"])
@@ -283,7 +283,7 @@ async def test_turns_on_one_thread_are_runs_of_their_own() -> None:
 
 async def test_cancelling_leaves_no_task_and_no_exchange() -> None:
     world, oracle = World(), Oracle(READS, reason_s=30)
-    agent = build_agent(oracle.act, oracle.reason, world.tools(), run_ahead=0)
+    agent = build_agent(oracle.act, oracle.reason, world.tools(), max_run_ahead=0)
     before = asyncio.all_tasks()
     task = asyncio.create_task(agent.ainvoke(ask()))
     async with asyncio.timeout(10):
@@ -340,7 +340,7 @@ async def test_prompts_do_not_depend_on_running_ahead() -> None:
     shown: list[list[list[tuple[str, str]]]] = []
     for run_ahead in (0, 8):
         oracle = Oracle(MIXED, wrong={2: ("look", {"key": "q"})})
-        await run(oracle, World(), planning="never", run_ahead=run_ahead)
+        await run(oracle, World(), planning="never", max_run_ahead=run_ahead)
         shown.append(
             [[(m.type, str(m.content)) for m in call.messages] for call in oracle.reason.calls]
         )

@@ -147,7 +147,7 @@ async def test_an_open_argument_has_a_verdict_of_its_own(
 
     act = ScriptedModel(script=_planned(oracle, steps))
     agent = build_agent(
-        act, ScriptedModel(script=judge), world.tools(), planning="always", run_ahead=run_ahead
+        act, ScriptedModel(script=judge), world.tools(), planning="always", max_run_ahead=run_ahead
     )
     result = await agent.ainvoke(ask())
     assert [(c["tool"], c["args"]) for c in result["committed"]] == truth

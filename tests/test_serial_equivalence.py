@@ -48,7 +48,7 @@ async def outcome(schedule: dict[str, Any], *, run_ahead: int) -> tuple[Any, ...
         world.tools(),
         planning=schedule["planning"],
         max_window=schedule["max_window"],
-        run_ahead=run_ahead,
+        max_run_ahead=run_ahead,
     )
     result = await agent.ainvoke(ask())
     transcript = [(m.type, m.content, getattr(m, "tool_calls", None)) for m in result["messages"]]

@@ -34,7 +34,7 @@ def pass_options(name: PassName, planning: str) -> dict[str, Any]:
     """
     if name == "lanes":
         return {"planning": planning}
-    return {"run_ahead": 0, "planning": "never" if name == "serial" else planning}
+    return {"max_run_ahead": 0, "planning": "never" if name == "serial" else planning}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 Both are replays of what the run did, with each span as long as it was and the same framework time
 before it:
 
-- **serial**: every call also waits for all verdicts up to its own, as with `run_ahead=0`. What was
-  discarded is left out, but for what a serial run does too: the reply that was rejected and the
+- **serial**: every call also waits for all verdicts up to its own, as with `max_run_ahead=0`. What
+  was discarded is left out, but for what a serial run does too: the reply that was rejected and the
   verdict that rejected it.
 - **bound**: only what counted, and nothing waits for a verdict but an effect and the run's end:
   the longest chain of dependencies. No schedule of the same work is faster.

@@ -118,7 +118,7 @@ class Limits:
     """Bounds of a run.
 
     Attributes:
-        run_ahead: Unverified proposals in flight; 0 waits for every verdict (serial).
+        max_run_ahead: Unverified proposals in flight; 0 waits for every verdict (serial).
         max_window: Calls in a window.
         max_corrections: Rejections in a row before the run ends with `CorrectionLimit`.
         max_steps: Committed calls; the run ends with `StepLimit` at one more.
@@ -126,7 +126,7 @@ class Limits:
         step_timeout_s: Seconds a lane call may take, all of its attempts together.
     """
 
-    run_ahead: int = 8
+    max_run_ahead: int = 8
     max_window: int = 16
     max_corrections: int = 5
     max_steps: int = 200

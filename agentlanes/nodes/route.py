@@ -79,7 +79,7 @@ def route_node(parts: Parts) -> Node:
         window = Window(
             id=run["windows"],
             # Rejected twice without a commit in between: the next window waits for its verdicts.
-            run_ahead=0 if run["corrections"] > 1 else parts.limits.run_ahead,
+            run_ahead=0 if run["corrections"] > 1 else parts.limits.max_run_ahead,
             opened_at=loop_s,
             clock_ms=clock.now_ms(),
             after=list(last.get("after") or ()) if last else [],

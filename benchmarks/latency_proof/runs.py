@@ -163,7 +163,7 @@ def run_schedule(schedule: Schedule) -> tuple[World, list[Any], float, float]:
             ScriptedModel(script=world.reason, disable_streaming=True),
             world.tools(),
             planning=schedule.planning,
-            run_ahead=schedule.run_ahead,
+            max_run_ahead=schedule.run_ahead,
             max_window=schedule.max_window,
             runs_ahead=("pure", "read", "session", "reversible"),
             max_corrections=50,

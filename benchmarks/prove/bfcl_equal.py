@@ -1,8 +1,8 @@
 """BFCL's 800 multi-turn tasks, run serially and ahead, on virtual time.
 
 `python -m benchmarks.prove.bfcl_equal --tasks 40`. The same agent with the same seed is run with
-`run_ahead=0` and with run-ahead, at several shares of calls that the act lane gets wrong at first.
-A task is equal when the committed calls with their results, the answers, and everything the API
+`max_run_ahead=0` and with run-ahead, at several shares of calls that the act lane gets wrong at
+first. A task is equal when the committed calls with their results, the answers, and everything the API
 instances hold, private attributes included, are.
 """
 
@@ -76,7 +76,7 @@ class Bench:
         self._oracle = Oracle(fetch_wheel(), seed=seed, tasks=tasks)
         stage = partial(Stage, self._oracle, admission=False)
         self._stages = {
-            planning: (stage(run_ahead=0, planning=planning), stage(planning=planning))
+            planning: (stage(max_run_ahead=0, planning=planning), stage(planning=planning))
             for planning in ("always", "never")
         }
 

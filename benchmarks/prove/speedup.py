@@ -124,7 +124,7 @@ def run_s(
 ) -> float:
     """Give the virtual seconds that a task takes."""
     lanes = _Lanes(shape, wrong, act_s, reason_s)
-    options: Any = {"run_ahead": run_ahead, "planning": planning}
+    options: Any = {"max_run_ahead": run_ahead, "planning": planning}
     agent = build_agent(lanes.act, lanes.reason, _tools(tool_s), **options)
     with VirtualClock() as clock:
         try:

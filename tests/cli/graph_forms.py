@@ -81,7 +81,7 @@ def unending() -> Any:
         return quick._reason(messages, kwargs)
 
     return build_agent(
-        quick.act, ScriptedModel(script=reason), World().tools(), planning="never", run_ahead=0
+        quick.act, ScriptedModel(script=reason), World().tools(), planning="never", max_run_ahead=0
     )
 
 

@@ -19,8 +19,8 @@ from tests.latency.test_spans import ASK, approve, draft, look, run, store
 
 @pytest.mark.parametrize("run_ahead", [0, 1, 2, 8])
 def test_the_serial_time_is_what_a_serial_run_takes(run_ahead: int) -> None:
-    result, wall_ms = run(run_ahead=run_ahead)
-    serial, serial_wall_ms = run(run_ahead=0)
+    result, wall_ms = run(max_run_ahead=run_ahead)
+    serial, serial_wall_ms = run(max_run_ahead=0)
     found = counterfactuals(result["steps"])
     assert found.serial_ms == pytest.approx(serial_wall_ms)
     assert found.saved_ms == pytest.approx(serial_wall_ms - wall_ms)

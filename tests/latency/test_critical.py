@@ -103,7 +103,7 @@ def test_a_circle_in_a_damaged_file_ends_the_walk() -> None:
     assert path.wall_ms == 10
 
 
-@pytest.mark.parametrize("options", [{}, {"run_ahead": 0}, {"run_ahead": 1}])
+@pytest.mark.parametrize("options", [{}, {"max_run_ahead": 0}, {"max_run_ahead": 1}])
 def test_a_real_run_adds_up(options: dict[str, Any]) -> None:
     result, wall_ms = run(**options)
     path = critical_path(result["steps"])

@@ -123,7 +123,7 @@ async def prefixes(act_s: float, reason_s: float, **options: Any) -> list[Any]:
 async def test_what_a_prompt_shares_depends_on_no_clock() -> None:
     quick = await prefixes(0.0, 0.0)
     assert quick == await prefixes(0.01, 0.0) == await prefixes(0.0, 0.02)
-    assert quick == await prefixes(0.0, 0.02, run_ahead=0)
+    assert quick == await prefixes(0.0, 0.02, max_run_ahead=0)
     assert any("None}" in said for _, said in quick), "no prompt only grew"
 
 

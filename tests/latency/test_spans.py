@@ -90,7 +90,7 @@ def test_a_run_ahead_is_told_to_the_millisecond() -> None:
 
 
 def test_every_span_starts_when_the_last_one_it_waited_for_has_ended() -> None:
-    for options in ({}, {"run_ahead": 0}, {"run_ahead": 1}):
+    for options in ({}, {"max_run_ahead": 0}, {"max_run_ahead": 1}):
         result, _ = run(**options)
         spans = [span for step in result["steps"] for span in step["spans"]]
         ends = {span["id"]: span["end_ms"] for span in spans}

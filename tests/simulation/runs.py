@@ -114,7 +114,7 @@ class Simulation:
             exchanges=Exchanges(),
             custodies=Custodies(self.ledger),
             limits=Limits(
-                run_ahead=self.run_ahead,
+                max_run_ahead=self.run_ahead,
                 max_window=given.max_window,
                 max_corrections=given.max_corrections,
                 max_steps=given.max_steps,

@@ -44,7 +44,7 @@ def _with(**options: Any) -> Contestant:
 
 
 CONTESTANTS: dict[str, Contestant] = {
-    "agentlanes-serial": _with(run_ahead=0, planning="never"),
+    "agentlanes-serial": _with(max_run_ahead=0, planning="never"),
     "agentlanes-approve": _with(planning="never"),
     "agentlanes-match": _with(verify="match", planning="never"),
     "agentlanes-plan": _with(planning="always"),
