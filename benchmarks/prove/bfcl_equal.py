@@ -2,8 +2,8 @@
 
 `python -m benchmarks.prove.bfcl_equal --tasks 40`. The same agent with the same seed is run with
 `max_run_ahead=0` and with run-ahead, at several shares of calls that the act lane gets wrong at
-first. A task is equal when the committed calls with their results, the answers, and everything the API
-instances hold, private attributes included, are.
+first. A task is equal when the committed calls with their results, the answers, and everything the
+API instances hold, private attributes included, are.
 """
 
 from __future__ import annotations
