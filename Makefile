@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-client bench-draft prove faults \
+.PHONY: help demo test lint type check bench bench-smoke bench-bfcl bench-client bench-draft prove faults \
 	latency-proof router docs clean
 
 help:  ## list the targets
@@ -36,7 +36,16 @@ type: $(VENV)/.dev  ## check types
 
 check: lint type test  ## all of the above
 
-bench: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
+bench: $(VENV)-peers/.made  ## agentlanes beside its peers, TASKS=800 for all; writes docs/benchmarks.md
+	$(VENV)-peers/bin/python -m benchmarks.peers --tasks $(TASKS) --json bench/results/latest.json $(ARGS)
+	$(VENV)-peers/bin/python -m benchmarks.overhead --json bench/results/overhead.json
+	$(VENV)-peers/bin/python -m benchmarks.peers.page
+
+bench-smoke: $(VENV)-peers/.made  ## the same in a minute, two tasks of each workload; writes nothing
+	$(VENV)-peers/bin/python -m benchmarks.peers --tasks 2 $(ARGS)
+	$(VENV)-peers/bin/python -m benchmarks.overhead --steps 20 --rounds 1 --growth
+
+bench-bfcl: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
 	$(BIN)/agentlanes bench bfcl --tasks $(TASKS) $(ARGS)
 
 bench-client: $(VENV)-bench/.made  ## LaneChatModel beside the SDK, ChatOpenAI and LiteLLM
@@ -65,7 +74,7 @@ docs: $(VENV)/.dev  ## draw the pictures in docs/ anew
 	$(BIN)/python docs/draw.py
 
 clean:  ## remove the environment and everything made
-	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -87,4 +96,9 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)-bench/.made: pyproject.toml constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-bench
 	$(subst $(BIN)/,$(VENV)-bench/bin/,$(INSTALL)) -e '.[testing]' langchain-openai litellm -c constraints.txt
+	@touch $@
+
+$(VENV)-peers/.made: pyproject.toml constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)-peers
+	$(subst $(BIN)/,$(VENV)-peers/bin/,$(INSTALL)) -e '.[bench,tools]' 'langchain>=1.4,<2' matplotlib -c constraints.txt
 	@touch $@

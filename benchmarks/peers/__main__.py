@@ -8,6 +8,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,23 @@ from rich.table import Table
 
 from benchmarks.peers.contestants import CONTESTANTS
 from benchmarks.peers.figures import REFERENCE, rows_of
+from benchmarks.peers.formal import formal_verification
 from benchmarks.peers.items import BfclItems, Items
+from benchmarks.peers.planning import plan_validation
+from benchmarks.peers.retrieval import retrieval
 from benchmarks.peers.run import Outcome, run_all
 from benchmarks.peers.stage import Profile
 
 __all__ = ["WORKLOADS", "main"]
 
-WORKLOADS = ("bfcl", "bfcl-joined")
+WORKLOADS: Mapping[str, Callable[[], Items]] = {
+    "bfcl": lambda: BfclItems(joined=False),
+    "bfcl-joined": lambda: BfclItems(joined=True),
+    "retrieval": retrieval,
+    "plan-validation": plan_validation,
+    "formal-verification": formal_verification,
+}
 _EVERY = 5
-
-
-def _items(name: str) -> Items:
-    return BfclItems(joined=name == "bfcl-joined")
 
 
 def _machine() -> str:
@@ -102,7 +108,7 @@ def _play(args: argparse.Namespace, workload: str, names: list[str]) -> list[Out
             fresh_file.replace(file)
 
     return run_all(
-        _items(workload),
+        WORKLOADS[workload](),
         names,
         tasks=args.tasks,
         skip=args.skip,
@@ -137,7 +143,11 @@ def main() -> int:
     console.print(f"latencies: {Profile()}")
     rows: list[dict[str, Any]] = []
     for workload in WORKLOADS if args.workload == "all" else (args.workload,):
-        outcomes = _play(args, workload, names)
+        try:
+            outcomes = _play(args, workload, names)
+        except ModuleNotFoundError as missing:
+            print(f"{workload} is left out: {missing.name} is not installed")
+            continue
         fresh = rows_of(outcomes, _common(args, workload))
         if args.read:
             names = list(dict.fromkeys([*names, *(row["contestant"] for row in fresh)]))
