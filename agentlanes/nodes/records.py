@@ -131,19 +131,25 @@ def _window_records(
         lost = bool(facts.get("lost"))
         used = not lost and (facts["index"] is None or fates.get(facts["index"]) != "discarded")
         took = facts["ended"] - facts["started"]
-        known = {"spans": spans.calls[place], "outcome": _outcome(used)}
+        known: dict[str, Any] = {"spans": spans.calls[place], "outcome": _outcome(used)}
+        known |= {} if lost else _judgement(judged, facts)
         record = _record(route, window, **facts["record"], **known)
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
-        if not lost:
-            _measure(record, judged, facts)
         timed.append((facts["started"], record, facts))
     timed.sort(key=lambda entry: entry[0])
     prompts = with_prefixes(state, [(record, facts) for _, record, facts in timed])
     return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
 
-def _record(route: Route, window: int, **known: Any) -> StepRecord:
+def _record(
+    route: Route,
+    window: int,
+    *,
+    verdict: str | None = None,
+    right: bool | None = None,
+    **known: Any,
+) -> StepRecord:
     profile = route["profile"]
     record = blank_record(
         window=window,
@@ -155,7 +161,8 @@ def _record(route: Route, window: int, **known: Any) -> StepRecord:
     took = record["duration_ms"]
     if profile in PROFILES and took is not None and record["lane"] == PROFILES[profile].lane:
         record["target_met"] = target_met(PROFILES[profile], took)
-    _set_metric(record)
+    name, value = metric_of(record, verdict=verdict, right=right)
+    record["metric_name"], record["metric_value"] = name, value
     _set_waste(record)
     return record
 
@@ -168,18 +175,10 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _set_metric(
-    record: StepRecord, *, verdict: str | None = None, right: bool | None = None
-) -> None:
-    name, value = metric_of(record, verdict=verdict, right=right)
-    record["metric_name"], record["metric_value"] = name, value
-
-
-def _measure(record: StepRecord, judged: Judged | None, facts: Mapping[str, Any]) -> None:
-    """Measure a verdict."""
+def _judgement(judged: Judged | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a verdict is measured by."""
     verdict = judged["verdicts"].get(str(facts["index"])) if judged else None
-    if verdict is not None:
-        _set_metric(record, verdict=verdict["status"], right=facts.get("right"))
+    return {} if verdict is None else {"verdict": verdict["status"], "right": facts.get("right")}
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
@@ -219,7 +218,7 @@ def _draft_record(
     if ran:
         first = min(p["started_at"] or 0.0 for p in ran)
         tool_ms = _ms(max(p["ended_at"] or 0.0 for p in ran) - first)
-    known = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
+    known: dict[str, Any] = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
     record = _record(route, window, **facts["record"], **known)
     record["verdict_wait_ms"] = _ms(sum(_waited(p, verdicts) for p in mine))
     return record

@@ -170,3 +170,15 @@ def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
     (step,) = read_run(path).steps
     assert (step["version"], step["spans"], step["started_ms"]) == (1, [], None)
     assert set(step) == set(StepRecord.__annotations__)
+
+
+def test_a_credential_in_any_text_of_a_record_is_hidden(tmp_path: Path) -> None:
+    key = "sk-proj-0123456789abcdef0123"
+    span = {"id": "e0", "kind": "tool", "name": key, "start_ms": 0.0, "end_ms": 1.0, "after": []}
+    for place, known in enumerate(
+        ({"route_reason": f"asked with {key}"}, {"spans": [span]}, {"prefix": {"broke": key}})
+    ):
+        with RunLog(tmp_path, f"run{place}") as log:
+            log.step({**record(0), **known})  # type: ignore[typeddict-item]
+        assert key not in log.path.read_text()
+        assert len(read_run(log.path).steps) == 1
