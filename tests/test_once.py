@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from agentlanes import MemoryLedger, NotApplied, build_agent, effect
 from agentlanes.errors import ConfigError, LeaseLost, LedgerMismatch
+from agentlanes.nodes.custody import Custody
 from tests.oracle import Oracle, World
 from tests.test_graph import MIXED, ask
 
@@ -333,3 +334,15 @@ async def test_what_raises_not_applied_is_told_and_not_tried_again(saver: InMemo
     result = await agent.ainvoke(ask(), CONFIG)
     assert "closed" in result["committed"][0]["result"]
     assert [r.status for r in ledger.records()] == ["failed"]
+
+
+async def test_a_worker_that_lost_its_lease_stops_though_it_only_reads() -> None:
+    ledger = MemoryLedger()
+    older = Custody(thread="t", ledger=ledger, lasting=True)
+    newer = Custody(thread="t", ledger=ledger, lasting=True)
+    await older.take()
+    await older.check()
+    await newer.take()
+    with pytest.raises(LeaseLost):
+        await older.check()
+    await newer.check()

@@ -74,11 +74,17 @@ class Custody:
                 await self.check()
 
     async def check(self) -> None:
-        """Stop where another worker has taken the thread further than this one.
+        """Stop where another worker has taken the thread over, or further than this one.
+
+        Without asking for the lease a worker that lost it, and only reads, would go on until it
+        saves a checkpoint, and with that stop the one who holds it: nobody would win.
 
         Raises:
-            LeaseLost: The thread's newest checkpoint is newer than the one this node runs from.
+            LeaseLost: The thread has a newer lease than this worker's, or a newer checkpoint than
+                the one this node runs from.
         """
+        if self.lease is not None and await self.ledger.newest(self.thread) != self.lease.token:
+            raise LeaseLost(self.thread)
         newest = await self._newest() if self.lasting else None
         if newest is not None and newest > self.at:
             raise LeaseLost(self.thread)

@@ -30,6 +30,10 @@ class PointsLedger:
         await self._points.reach("ledger:after:lease")
         return lease
 
+    async def newest(self, thread: str) -> int:
+        """Give the newest lease's token."""
+        return await self._inner.newest(thread)
+
     async def get(self, key: str) -> EffectRecord | None:
         """Give a record."""
         return await self._inner.get(key)

@@ -92,12 +92,15 @@ async def test_a_record_moves_as_it_may_and_in_no_other_way(store: Store) -> Non
 
 async def test_what_a_fenced_out_lease_may_still_write(store: Store) -> None:
     ledger = store.open()
+    assert await ledger.newest("t") == 0
     old = await ledger.acquire("t")
+    assert await ledger.newest("t") == old.token
     for key in ("known", "lost", "anew", "settled"):
         await ledger.put(record(key, "started", attempt=1), old)
     await ledger.put(record("fresh", "approved"), old)
     other_thread = await ledger.acquire("other")
     new = await store.open().acquire("t")
+    assert await ledger.newest("t") == new.token
     assert new.token > old.token
     await ledger.put(record("there", "approved", thread="other"), other_thread)
 

@@ -23,6 +23,10 @@ class MemoryLedger:
         self._tokens[thread] = self._tokens.get(thread, 0) + 1
         return Lease(thread=thread, token=self._tokens[thread])
 
+    async def newest(self, thread: str) -> int:
+        """Give the token of the newest lease on a thread."""
+        return self._tokens.get(thread, 0)
+
     async def get(self, key: str) -> EffectRecord | None:
         """Give the record at a key."""
         return self._records.get(key)

@@ -141,6 +141,14 @@ class PostgresLedger(ThreadedLedger):
 
         return self._with_link(work)
 
+    def _token(self, thread: str) -> int:
+        def work(link: _Link) -> int:
+            row = link.execute(self._sql(_NEWEST), (name_in(thread),)).fetchone()
+            token: int = row[0] if row is not None else 0
+            return token
+
+        return self._with_link(work)
+
     def _get(self, key: str) -> str | None:
         texts = self._texts(_HELD, key)
         return texts[0] if texts else None

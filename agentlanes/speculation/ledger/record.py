@@ -122,6 +122,10 @@ class Ledger(Protocol):
         """Take the newest lease on a thread. Leases taken before are fenced out from now on."""
         ...
 
+    async def newest(self, thread: str) -> int:
+        """Give the token of the newest lease on a thread; 0 when there was none."""
+        ...
+
     async def get(self, key: str) -> EffectRecord | None:
         """Give the record at a key."""
         ...

@@ -96,6 +96,10 @@ class SqliteLedger(ThreadedLedger):
             db.execute(_TAKE, (name_in(thread),))
             return self._newest(db, thread) or 0
 
+    def _token(self, thread: str) -> int:
+        with self._turn, self._typed_errors() as db:
+            return self._newest(db, thread) or 0
+
     def _get(self, key: str) -> str | None:
         with self._turn, self._typed_errors() as db:
             return _held_at(db, key)

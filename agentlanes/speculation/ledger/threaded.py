@@ -39,6 +39,10 @@ class ThreadedLedger(ABC):
         """Take the newest lease on a thread."""
         return Lease(thread=thread, token=await self._finish(partial(self._acquire, thread)))
 
+    async def newest(self, thread: str) -> int:
+        """Give the token of the newest lease on a thread."""
+        return await self._run(partial(self._token, thread))
+
     async def get(self, key: str) -> EffectRecord | None:
         """Give the record at a key."""
         text = await self._run(partial(self._get, key))
@@ -90,6 +94,9 @@ class ThreadedLedger(ABC):
 
     @abstractmethod
     def _acquire(self, thread: str) -> int: ...
+
+    @abstractmethod
+    def _token(self, thread: str) -> int: ...
 
     @abstractmethod
     def _get(self, key: str) -> str | None: ...
