@@ -105,13 +105,23 @@ def is_openai(base_url: str) -> bool:
 
 
 def parameterless(tools: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Give the names of the tools that can be called without arguments."""
+    """Give the names of the tools that have no parameters: empty text may stand for `{}` there.
+
+    Elsewhere empty text may as well be arguments that were cut off before they began.
+    """
     functions = [tool.get("function") or {} for tool in tools]
     return frozenset(
         str(function.get("name"))
         for function in functions
-        if not (function.get("parameters") or {}).get("required")
+        if not _takes_any(function.get("parameters") or {})
     )
+
+
+def _takes_any(parameters: Mapping[str, Any]) -> bool:
+    """Say whether a JSON schema of arguments names any. One without a word of them names none."""
+    holds = ("properties", "required", "patternProperties", "anyOf", "oneOf", "allOf", "$ref")
+    more = parameters.get("additionalProperties")
+    return any(parameters.get(key) for key in holds) or isinstance(more, Mapping)
 
 
 def read_tool_choice(choice: object) -> object:

@@ -112,7 +112,7 @@ class ReplyBuilder:
 
     Args:
         model: The model that was asked for.
-        no_arguments: Tools without required parameters; empty text stands for their arguments.
+        no_arguments: Tools without parameters; empty text stands for their arguments.
 
     Example:
         >>> builder = ReplyBuilder(model="m")

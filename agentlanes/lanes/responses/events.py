@@ -28,7 +28,7 @@ class ResponseBuilder:
 
     Args:
         model: The model that was asked for.
-        no_arguments: Tools without required parameters; empty text stands for their arguments.
+        no_arguments: Tools without parameters; empty text stands for their arguments.
 
     Attributes:
         response_id: The response's id, once it is known.
