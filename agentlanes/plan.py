@@ -10,6 +10,7 @@ from typing import Any, Literal
 from agentlanes.state import PlanDict, PlanStep, VerdictDict
 
 __all__ = [
+    "PLAN_VERDICT_SCHEMA",
     "VERDICT_SCHEMA",
     "approve",
     "binding",
@@ -17,9 +18,11 @@ __all__ = [
     "conforms",
     "fully_pinned",
     "plan_schema",
+    "read_steps",
     "read_verdict",
     "reject",
     "resolve_step",
+    "same_steps",
 ]
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -43,6 +46,29 @@ VERDICT_SCHEMA: dict[str, Any] = {
     "required": ["verdict", "reason"],
 }
 """JSON schema of a verdict. The reason comes first: a model that has argued judges better."""
+
+PLAN_VERDICT_SCHEMA: dict[str, Any] = {
+    **VERDICT_SCHEMA,
+    "properties": {
+        **VERDICT_SCHEMA["properties"],
+        "steps": {
+            "description": "The whole corrected plan, when the proposed one is wrong.",
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"tool": {"type": "string"}, "args": {"type": "object"}},
+                        "required": ["tool", "args"],
+                    },
+                },
+                {"type": "null"},
+            ],
+        },
+    },
+}
+"""JSON schema of a verdict on a plan. It says little of the steps, which `read_steps` checks:
+steps that are wrong are no reason to lose the verdict."""
 
 
 def plan_schema(tools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -85,6 +111,28 @@ def plan_schema(tools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "properties": {"steps": {"type": "array", "items": {"anyOf": members} if members else {}}},
         "required": ["steps"],
     }
+
+
+def read_steps(value: object, tools: Mapping[str, Mapping[str, Any]]) -> list[PlanStep] | None:
+    """Read the steps of a plan, or `None` where they are not a plan over these tools.
+
+    Args:
+        value: What stands where the steps should.
+        tools: JSON schema of the arguments, by tool name.
+    """
+    from jsonschema import Draft202012Validator  # slow to import, and seldom needed
+
+    if not isinstance(value, list) or not tools:
+        return None
+    # An intent is free text, and nothing hangs on it: whatever else it is, it is left out.
+    steps: list[Any] = [
+        {k: v for k, v in step.items() if k != "intent" or isinstance(v, str)}
+        if isinstance(step, Mapping)
+        else step
+        for step in value
+    ]
+    fits = Draft202012Validator(plan_schema(tools)).is_valid({"steps": steps})
+    return steps if fits else None
 
 
 def _inline(schema: Any, root: Mapping[str, Any], depth: int = 8) -> Any:
@@ -135,9 +183,35 @@ def approve(by: Judging, reason: str = "") -> VerdictDict:
     return VerdictDict(status="approve", by=by, reason=reason, suggestion=None, binding="")
 
 
-def reject(by: Judging, reason: str, suggestion: dict[str, Any] | None = None) -> VerdictDict:
-    """Make a rejecting verdict."""
-    return VerdictDict(status="reject", by=by, reason=reason, suggestion=suggestion, binding="")
+def same_steps(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> bool:
+    """Say whether two plans make the same calls, whatever their intents are said to be.
+
+    Example:
+        >>> same_steps([{"tool": "t", "args": {}, "intent": "look"}], [{"tool": "t", "args": {}}])
+        True
+    """
+    return [(s["tool"], canonical(s["args"])) for s in steps] == [
+        (s["tool"], canonical(s["args"])) for s in others
+    ]
+
+
+def reject(
+    by: Judging,
+    reason: str,
+    suggestion: dict[str, Any] | None = None,
+    *,
+    steps: list[PlanStep] | None = None,
+) -> VerdictDict:
+    """Make a rejecting verdict.
+
+    Args:
+        by: Who rejects.
+        reason: Why.
+        suggestion: The call to make instead.
+        steps: Of a plan: the whole corrected plan, which then counts without another verdict.
+    """
+    verdict = VerdictDict(status="reject", by=by, reason=reason, suggestion=suggestion, binding="")
+    return verdict if steps is None else {**verdict, "steps": steps}
 
 
 def read_verdict(reply: Mapping[str, Any]) -> VerdictDict:

@@ -95,6 +95,8 @@ class VerdictDict(TypedDict):
         suggestion: The call the reason lane would make instead.
         binding: Hash of what it was given for (`agentlanes.plan.binding`); it is a verdict on
             nothing else.
+        steps: In a rejection of a plan: the whole corrected plan. It is the reason lane's own,
+            and so is approved with the verdict that holds it.
     """
 
     status: Literal["approve", "reject", "unknown", "unavailable"]
@@ -102,6 +104,7 @@ class VerdictDict(TypedDict):
     reason: str
     suggestion: dict[str, Any] | None
     binding: str
+    steps: NotRequired[list[PlanStep]]
 
 
 class ProposalDict(TypedDict):

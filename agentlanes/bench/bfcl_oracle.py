@@ -123,7 +123,10 @@ class Oracle:
         else:
             call = Call(proposal["tool"], proposal["args"])
             wrong = self._call_fault(task, call, due)
-        return Reply(content=json.dumps(_verdict(wrong)))
+        verdict = _verdict(wrong)
+        if proposal["kind"] == "plan" and wrong is not None:
+            verdict["steps"] = self.plan(task, place, corrected=True)
+        return Reply(content=json.dumps(verdict))
 
     def draft(self, task: Task, turn: int, position: int) -> Call:
         """Give the act lane's first proposal for a call: the truth, or at the set rate an error."""

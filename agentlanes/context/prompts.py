@@ -32,6 +32,7 @@ CORRECTION_PREFIX = "Correction:"
 _BRIEF, _STEP = "Conclusion to carry out:", "Make exactly this step of the agreed plan:"
 WORK_PREFIX = "Work done:"
 _JUDGE, _DRAFT = "Judge this proposal.", "Draft of the answer:"
+_REVISE = "If you reject it and know the right plan, give that whole plan as `steps`."
 ASIDE_PREFIXES = (CORRECTION_PREFIX, _BRIEF, _STEP, _JUDGE, WORK_PREFIX, _DRAFT)
 """How a last user message begins when it is the library's and not the user's."""
 
@@ -130,12 +131,13 @@ def judge_prompt(
 ) -> list[BaseMessage]:
     """Ask the reason lane for a verdict on a proposal."""
     listing = "\n".join(_json(dict(tool)) for tool in tools)
+    wanted = _JUDGE if proposal["kind"] != "plan" else f"{_JUDGE} {_REVISE}"
     asked = _json({"proposal": dict(proposal), "together": [dict(t) for t in together]})
     return _prompt(
         system,
         f"{JUDGE_SYSTEM}\nTools:\n{listing}",
         transcript,
-        [f"{_JUDGE}\n```json\n{asked}\n```"],
+        [f"{wanted}\n```json\n{asked}\n```"],
     )
 
 

@@ -16,7 +16,16 @@ from agentlanes.context.prompts import draft_prompt, judge_prompt, words_prompt
 from agentlanes.errors import MalformedReply
 from agentlanes.lanes.call import ask, ask_for, lane_config
 from agentlanes.nodes.parts import Judge, Judgement
-from agentlanes.plan import VERDICT_SCHEMA, approve, canonical, read_verdict, reject
+from agentlanes.plan import (
+    PLAN_VERDICT_SCHEMA,
+    VERDICT_SCHEMA,
+    approve,
+    canonical,
+    read_steps,
+    read_verdict,
+    reject,
+    same_steps,
+)
 from agentlanes.speculation.exchange import Case, subject
 from agentlanes.state import VerdictDict
 
@@ -59,7 +68,7 @@ class ModelJudge:
             reply = await ask_for(
                 self.model,
                 messages,
-                VERDICT_SCHEMA,
+                PLAN_VERDICT_SCHEMA if case.proposal["kind"] == "plan" else VERDICT_SCHEMA,
                 config,
                 shorter=lambda: prompt(compact(case.transcript) or case.transcript),
             )
@@ -73,7 +82,17 @@ class ModelJudge:
             )
             return Judgement(verdict=verdict)
         calls = (reply.facts("reason", prompt=self.records),)
-        return Judgement(verdict=read_verdict(reply.value or {}), calls=calls)
+        return Judgement(verdict=self._read(case, reply.value or {}), calls=calls)
+
+    def _read(self, case: Case, said: Mapping[str, Any]) -> VerdictDict:
+        verdict = read_verdict(said)
+        if case.proposal["kind"] != "plan" or verdict["status"] != "reject":
+            return verdict
+        steps = read_steps(said.get("steps"), {str(t["tool"]): t["args"] for t in self.listing})
+        # The plan that it has just rejected is no correction.
+        if steps is None or same_steps(steps, case.proposal["steps"]):
+            return verdict
+        return {**verdict, "steps": steps}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

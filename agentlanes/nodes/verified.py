@@ -18,6 +18,7 @@ from agentlanes.state import (
     CommittedCall,
     Correction,
     PlanDict,
+    PlanStep,
     ProposalDict,
     Proposed,
     VerdictDict,
@@ -80,16 +81,48 @@ def read_off(
             settled.open = proposal  # its fork went with the process that ran it
             break
         if verdict["status"] in ("reject", "unknown"):
-            settled.correction = Correction(
-                proposal=dict(subject(proposal)),
-                reason=verdict["reason"],
-                suggestion=verdict["suggestion"] or _standing(state, settled),
-            )
             settled.rejected = proposal["index"]
+            if _issued(proposal) and verdict["status"] == "reject" and settled.plan is not None:
+                settled.plan = {**settled.plan, "status": "ended"}  # or it would be issued again
+            if not _revise(settled, proposal, verdict):
+                settled.correction = Correction(
+                    proposal=dict(subject(proposal)),
+                    reason=verdict["reason"],
+                    suggestion=verdict["suggestion"] or _standing(state, settled),
+                )
             break
         if not _accept(settled, proposal, verdict, number + len(settled.committed)):
             break
     return settled
+
+
+def _issued(proposal: ProposalDict) -> bool:
+    return proposal["kind"] == "call" and proposal["draft"] is None and proposal["burst"] is None
+
+
+def _revise(settled: Settled, proposal: ProposalDict, verdict: VerdictDict) -> bool:
+    """Take over the corrected plan that a rejection gives; say whether it gives one.
+
+    The window ends with it, and nothing that followed the rejected plan counts, also where the
+    two plans begin alike: when the verdict came must not decide where windows end.
+    """
+    steps = verdict.get("steps")
+    if proposal["kind"] != "plan" or verdict["status"] != "reject" or steps is None:
+        return False
+    _begin_plan(settled, steps)
+    settled.fates[proposal["index"]] = "committed"
+    return True
+
+
+def _begin_plan(settled: Settled, steps: list[PlanStep], *, unverified: bool = False) -> None:
+    settled.plan = PlanDict(
+        version=(settled.plan["version"] if settled.plan else 0) + 1,
+        status="ended" if unverified else "approved",
+        steps=steps,
+        done=0,
+        results=[],
+    )
+    settled.planned = True
 
 
 def _covered(plan: PlanDict | None, proposal: ProposalDict) -> bool:
@@ -116,15 +149,8 @@ def _accept(settled: Settled, proposal: ProposalDict, verdict: VerdictDict, numb
         settled.open = proposal
         return False
     if proposal["kind"] == "plan":
-        version = (settled.plan["version"] if settled.plan else 0) + 1
-        settled.plan = PlanDict(
-            version=version,
-            status="ended" if unverified else "approved",
-            steps=proposal["steps"],
-            done=0,
-            results=[],
-        )
-        settled.fates[index], settled.planned = "committed", True
+        _begin_plan(settled, proposal["steps"], unverified=unverified)
+        settled.fates[index] = "committed"
         return True
     if proposal["kind"] == "finish":
         settled.fates[index] = _fate(verdict)

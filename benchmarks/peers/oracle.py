@@ -205,8 +205,11 @@ class Oracle:
         if wrong is not None:
             shown = json.dumps(proposal, sort_keys=True)
             key += f"|{hashlib.sha256(shown.encode()).hexdigest()[:12]}"
+        verdict = _verdict(wrong)
+        if proposal["kind"] == "plan" and wrong is not None:
+            verdict["steps"] = self._plan(item, place, errs=False)
         return Answer(
-            text=json.dumps(_verdict(wrong)),
+            text=json.dumps(verdict),
             key=key,
             kind="verdict",
             rejects=wrong is not None,

@@ -55,6 +55,7 @@ class Lanes:
         quirks: What the reason lane does at a place instead of judging rightly.
         act_fails: Places whose first draft fails, until the run is resumed.
         suggests: Whether rejections come with the right call.
+        revises: What plan a plan's rejection comes with: the right one, or one with a slip.
         seed, act_s, reason_s: The latencies.
         life: How often the run was resumed after a failure.
     """
@@ -68,6 +69,7 @@ class Lanes:
     quirks: Mapping[str, Quirk]
     act_fails: frozenset[int]
     suggests: bool
+    revises: PlanSlip | Literal["right"] | None
     seed: int
     act_s: float
     reason_s: float
@@ -193,7 +195,16 @@ class Lanes:
         call = self.right(at, results)
         if not right and self.suggests and call is not None:
             verdict["suggestion"] = {"tool": call[0], "args": call[1]}
+        if proposal["kind"] == "plan" and not right and self.revises is not None:
+            verdict["steps"] = self._revision()
         return AIMessage(json.dumps(verdict))
+
+    def _revision(self) -> list[dict[str, Any]]:
+        steps = self._right_plan()
+        if self.revises == "right" or self.revises is None:
+            return steps
+        slipped = _slip(steps, self.revises, len(self.plan_slips))
+        return [{"tool": "nobody", "args": {}}] if slipped is None else slipped
 
     def _is_right(self, proposal: Mapping[str, Any], at: int, results: Sequence[str]) -> bool:
         if proposal["kind"] == "finish":

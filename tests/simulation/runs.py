@@ -283,6 +283,7 @@ def _begin(schedule: Schedule, run_ahead: int) -> Simulation:
         quirks=schedule.quirks,
         act_fails=schedule.act_fails,
         suggests=schedule.suggests,
+        revises=schedule.revises,
         seed=schedule.seed,
         act_s=schedule.act_s,
         reason_s=schedule.reason_s,

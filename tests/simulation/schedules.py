@@ -39,6 +39,7 @@ class Schedule:
     quirks: Mapping[str, Quirk] = field(default_factory=dict)
     act_fails: frozenset[int] = frozenset()
     suggests: bool = False
+    revises: PlanSlip | Literal["right"] | None = None
     moods: Mapping[str, Mood] = field(default_factory=dict)
     undo_fails: int = 0
     seed: int = 0
@@ -150,6 +151,11 @@ def schedules(draw: st.DrawFn) -> Schedule:
         quirks=quirks,
         act_fails=frozenset(draw(_few(places))) if draw(st.booleans()) else frozenset(),
         suggests=draw(st.booleans()),
+        revises=draw(
+            st.sampled_from(
+                (None, None, "right", "right", "other", "extra", "missing", "garbage", "empty")
+            )
+        ),
         moods=moods,
         undo_fails=draw(st.integers(0, 2)) if saver else 0,
         seed=draw(st.integers(0, 2**16)),
