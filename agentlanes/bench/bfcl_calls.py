@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from agentlanes.bench.bfcl_data import import_from, read_lines
-from agentlanes.bench.bfcl_effects import EFFECTS
+from agentlanes.bench.bfcl_effects import EFFECTS, OTHERS_WORDS
 from agentlanes.errors import BenchDataError
 from agentlanes.speculation.effects import EffectClass
 
@@ -53,6 +53,7 @@ class ToolSpec:
         effect: Its effect class, from the audited table.
         names: Its parameters, in order.
         defaults: The defaults of its optional parameters, in a copy that no call can reach.
+        trusted: It gives nothing that somebody else wrote.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ToolSpec:
     effect: EffectClass
     names: tuple[str, ...]
     defaults: Mapping[str, Any]
+    trusted: bool = False
 
     def accepts(self, args: Mapping[str, Any]) -> bool:
         """Say whether arguments fit the schema, with no argument the tool does not know."""
@@ -156,6 +158,7 @@ def _spec(owner: str, api: Any, entry: Mapping[str, Any], effect: EffectClass) -
             for parameter in parameters
             if parameter.default is not inspect.Parameter.empty
         },
+        trusted=name not in OTHERS_WORDS,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from agentlanes.speculation.effects import EffectClass
 
-__all__ = ["EFFECTS"]
+__all__ = ["EFFECTS", "OTHERS_WORDS"]
 
 _FILES: dict[str, EffectClass] = {
     "pwd": "read",
@@ -176,3 +176,15 @@ EFFECTS: Mapping[str, Mapping[str, EffectClass]] = {
     "VehicleControlAPI": _VEHICLE,
 }
 """Effect class by API class and tool."""
+
+OTHERS_WORDS = frozenset(
+    {
+        *("ls", "find", "cat", "tail", "sort", "grep", "diff"),  # names and contents of files
+        *("search_messages", "view_messages_sent", "list_users"),
+        *("get_tweet", "get_user_tweets", "search_tweets", "get_tweet_comments"),
+        *("get_ticket", "get_user_tickets"),
+        "contact_customer_support",
+    }
+)
+"""Tools that may give text which somebody else wrote, and so are not `trusted`. The others give
+the API's own values: numbers, states, and identifiers that it made."""

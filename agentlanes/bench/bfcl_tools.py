@@ -128,7 +128,7 @@ def live_tool(
         args_schema=dict(spec.schema),
         coroutine=run,
     )
-    return effect(spec.effect)(tool)
+    return effect(spec.effect, trusted=spec.trusted)(tool)
 
 
 def _worded(given: Any) -> str:
