@@ -202,7 +202,8 @@ class Oracle:
         elif not self._items.same(item, Call(proposal["tool"], proposal["args"]), due[0]):
             wrong = ("another call is due here", due[0])
         key = f"reason|{place.turn}|{at}"
-        if wrong is not None:
+        # Finding a plan wrong and saying what is right is the decision of whoever plans there.
+        if wrong is not None and proposal["kind"] != "plan":
             shown = json.dumps(proposal, sort_keys=True)
             key += f"|{hashlib.sha256(shown.encode()).hexdigest()[:12]}"
         verdict = _verdict(wrong)
