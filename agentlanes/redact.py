@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from agentlanes.config import Secret
 
-__all__ = ["mask", "redact", "remember"]
+__all__ = ["mask", "redact", "remember", "remembered"]
 
 _LEAST_CHARS = 6  # a shorter "secret" is a word, and hiding every such word would hide the text
 _HIDDEN = b"***"
@@ -146,6 +146,19 @@ def remember(secret: Secret) -> None:
             _REMEMBERED.add(secret)
 
 
+def remembered() -> int:
+    """Give a number that changes when what is hidden by value changes.
+
+    For who keeps texts in which `redact` found nothing: they have to be looked through anew then.
+    """
+    return hash(_known())
+
+
+def _known() -> frozenset[str]:
+    with _LOCK:
+        return frozenset(secret.reveal() for secret in _REMEMBERED)
+
+
 # What the lanes of this process authenticate with. Weak, so that it holds nothing longer than the
 # lanes do; one for all, since a trace or a log line mixes what belongs to several agents.
 _REMEMBERED: weakref.WeakSet[Secret] = weakref.WeakSet()
@@ -155,9 +168,7 @@ _LOCK = threading.Lock()
 def _spans(data: bytes) -> list[tuple[int, int]]:
     """Find what is to be hidden, in order and without overlaps."""
     found: list[tuple[int, int]] = []
-    with _LOCK:
-        known = frozenset(secret.reveal() for secret in _REMEMBERED)
-    for spelling in _spellings(known):
+    for spelling in _spellings(_known()):
         found += [(at, at + len(spelling)) for at in _places(data, spelling)]
     lower = data.lower()  # of ASCII only, so places stay the same
     for form in _FORMATS:

@@ -170,14 +170,17 @@ def blank_record(**known: Any) -> StepRecord:
         >>> blank_record(step=0, window=0, node="act", outcome="committed")["tool_ms"] is None
         True
     """
-    record: dict[str, Any] = dict.fromkeys(StepRecord.__annotations__)
-    record["tokens"] = Tokens(input=None, output=None, reasoning=None, cached=None)
-    record["version"], record["spans"] = RECORD_VERSION, []
-    record.update(known)
-    if record["spans"]:
-        record["started_ms"] = min(span["start_ms"] for span in record["spans"])
-        record["ended_ms"] = max(span["end_ms"] for span in record["spans"])
+    record = _BLANK | known
+    record["tokens"] = known.get("tokens") or Tokens(**_NO_TOKENS)
+    spans = record["spans"] = known.get("spans") or []
+    if spans:
+        record["started_ms"] = min([span["start_ms"] for span in spans])
+        record["ended_ms"] = max([span["end_ms"] for span in spans])
     return record  # type: ignore[return-value]
+
+
+_BLANK: dict[str, Any] = {**dict.fromkeys(StepRecord.__annotations__), "version": RECORD_VERSION}
+_NO_TOKENS: Tokens = {"input": None, "output": None, "reasoning": None, "cached": None}
 
 
 def lane_times(message: Any, duration_ms: float) -> tuple[LaneTimes, Tokens]:

@@ -66,8 +66,8 @@ class Span(TypedDict):
 
 def wasted_ms(spans: Iterable[Span]) -> float:
     """Add up the work that was thrown away, in milliseconds."""
-    lost = (span for span in spans if span["kind"] in WORK and span["outcome"] == "discarded")
-    return round(sum((span["end_ms"] - span["start_ms"] for span in lost), 0.0), 3)
+    lost = [span for span in spans if span["outcome"] == "discarded" and span["kind"] in WORK]
+    return round(sum([span["end_ms"] - span["start_ms"] for span in lost], 0.0), 3) if lost else 0.0
 
 
 def parent_id(span: Span) -> str | None:
