@@ -42,7 +42,7 @@ from agentlanes.config import Settings
 from agentlanes.latency.bounded import ANSWER_S, CONNECT_S, BoundedAdapter, BoundedQueue
 from agentlanes.redact import mask, redact
 
-__all__ = ["MAX_HELD_BYTES", "MAX_HELD_STALLED_BYTES", "Guard", "guard", "note_untraced_step"]
+__all__ = ["MAX_HELD_BYTES", "MAX_HELD_STALLED_BYTES", "Guard", "guard", "note_untraced_steps"]
 
 MAX_HELD_BYTES = 32 * 2**20
 """What waits to be sent and what is being sent, in bytes; what comes on top of it is dropped."""
@@ -80,10 +80,10 @@ def guard(client: Client, *, late: bool = True) -> Guard:
     return made
 
 
-def note_untraced_step() -> None:
-    """Count a step that had no tracer, if that is because tracing is paused."""
+def note_untraced_steps(steps: int) -> None:
+    """Count steps that had no tracer, if that is because tracing is paused."""
     for made in _exit.guards():
-        made.note_untraced_step()
+        made.note_untraced_steps(steps)
 
 
 class Guard:
@@ -130,10 +130,10 @@ class Guard:
         """Whether new runs are not traced for now."""
         return self._paused
 
-    def note_untraced_step(self) -> None:
-        """Count a step that is not traced because tracing is paused."""
+    def note_untraced_steps(self, steps: int) -> None:
+        """Count steps that are not traced because tracing is paused."""
         if self._paused:
-            self.untraced_steps += 1
+            self.untraced_steps += steps
 
     def admits(self, held: float) -> bool:
         """Say whether so many bytes may be held."""

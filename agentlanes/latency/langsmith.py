@@ -23,6 +23,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,10 +40,10 @@ from langsmith import Client
 from langsmith.schemas import BatchIngestConfig, LangSmithInfo
 
 from agentlanes.config import Settings
-from agentlanes.latency.guard import guard, note_untraced_step
+from agentlanes.latency.guard import guard, note_untraced_steps
 from agentlanes.latency.record import StepRecord
 
-__all__ = ["STEP_KEY", "TracedCall", "flush", "prepare", "trace_step"]
+__all__ = ["STEP_KEY", "TracedCall", "flush", "prepare", "trace_steps"]
 
 STEP_KEY = "agentlanes_step"
 """Where a run's metadata holds its step record."""
@@ -118,22 +119,30 @@ class TracedCall:
             _waiting.hold(self.run_id, _Held(self._tracer, last))
 
 
-def trace_step(record: StepRecord, run_id: str | None) -> None:
-    """Put a record that is now complete into the trace. Called from inside a node.
+def trace_steps(made: Sequence[tuple[StepRecord, str | None]]) -> None:
+    """Put records that are now complete into the trace. Called from inside a node.
 
     Never raises: a trace is no reason for a run to fail.
 
     Args:
-        record: The record, its number and outcome included.
-        run_id: `TracedCall.run_id` of the lane call it describes, if there was one. A node that
-            records its own call need not know it.
+        made: The records, number and outcome included, each with the `TracedCall.run_id` of the
+            lane call it describes, if there was one. A node that records its own call need not
+            know it.
     """
     config = var_child_runnable_config.get(None)
     callbacks = config.get("callbacks") if config is not None else None
     tracer = _tracer_of(callbacks)
     if config is None or tracer is None:
-        note_untraced_step()
+        note_untraced_steps(len(made))
         return
+    for record, run_id in made:
+        _trace_step(record, run_id, config, tracer)
+
+
+def _trace_step(
+    record: StepRecord, run_id: str | None, config: RunnableConfig, tracer: LangChainTracer
+) -> None:
+    callbacks = config.get("callbacks")
     node = tracer.run_map.get(str(getattr(callbacks, "parent_run_id", None)))
     own = record["node"] == (config.get("metadata") or {}).get("langgraph_node")
     held = _waiting.take(run_id, below=node if own else None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentlanes.latency.langsmith import trace_step
+from agentlanes.latency.langsmith import trace_steps
 from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span, wasted_ms
@@ -15,7 +15,7 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.prefixes import Prompts, with_prefixes
 from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
-from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed, Route
+from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed
 
 __all__ = ["Told", "publish", "record_of", "settled_window"]
 
@@ -94,16 +94,17 @@ def publish(
     """
     if not parts.records:
         return []
-    for number, (record, model_run) in enumerate(made, len(state["steps"])):
+    for number, (record, _) in enumerate(made, len(state["steps"])):
         record["step"] = number
-        trace_step(record, model_run)
+    trace_steps(made)
+    for record, _ in made:
         emit({"type": "agentlanes.step", "record": record})
     return [record for record, _ in made]
 
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
     """Make a record of the current window, with the router's facts filled in."""
-    return _record(state["route"], state["window"]["id"], **known)
+    return _record(_known(state), known)
 
 
 def _window_records(
@@ -114,26 +115,25 @@ def _window_records(
     spans: WindowSpans,
 ) -> tuple[list[Made], Prompts]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
-    route, window = state["route"], state["window"]["id"]
+    base = _known(state)
     verdicts = judged["calls"] if judged else []
     timed: list[tuple[float, StepRecord, Mapping[str, Any]]] = []
     for number, facts in enumerate(proposed["drafts"]):
         mine = spans.members.get(number, [])
-        record = _draft_record(route, window, facts, mine, verdicts, spans.drafts[number])
+        record = _draft_record(base, facts, mine, verdicts, spans.drafts[number])
         timed.append((facts["started"], record, facts))
     for proposal in proposed["proposals"]:
         own = spans.issued.get(proposal["index"])
         if proposal["draft"] is None and (proposal["started_at"] is not None or own):
-            record = _issued_record(route, window, proposal, fates, verdicts, own or [])
+            record = _issued_record(base, proposal, fates, verdicts, own or [])
             timed.append((proposal["started_at"] or proposal["proposed_at"], record, {}))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
         lost = bool(facts.get("lost"))
         used = not lost and (facts["index"] is None or fates.get(facts["index"]) != "discarded")
         took = facts["ended"] - facts["started"]
-        known: dict[str, Any] = {"spans": spans.calls[place], "outcome": _outcome(used)}
-        known |= {} if lost else _judgement(judged, facts)
-        record = _record(route, window, **facts["record"], **known)
+        known = {**facts["record"], "spans": spans.calls[place], "outcome": _outcome(used)}
+        record = _record(base, known, **({} if lost else _judgement(judged, facts)))
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         timed.append((facts["started"], record, facts))
@@ -142,33 +142,37 @@ def _window_records(
     return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
 
+def _known(state: AgentState) -> StepRecord:
+    """Give what is the same in all records of a window."""
+    route = state["route"]
+    return blank_record(
+        window=state["window"]["id"],
+        profile=route["profile"],
+        route_score=route["score"],
+        route_reason=route["reason"],
+    )
+
+
 def _record(
-    route: Route,
-    window: int,
+    base: StepRecord,
+    known: Mapping[str, Any],
     *,
     verdict: str | None = None,
     right: bool | None = None,
-    **known: Any,
 ) -> StepRecord:
-    profile = route["profile"]
-    record = blank_record(
-        window=window,
-        profile=profile,
-        route_score=route["score"],
-        route_reason=route["reason"],
-        **known,
-    )
-    took = record["duration_ms"]
-    if profile in PROFILES and took is not None and record["lane"] == PROFILES[profile].lane:
-        record["target_met"] = target_met(PROFILES[profile], took)
-    name, value = metric_of(record, verdict=verdict, right=right)
-    record["metric_name"], record["metric_value"] = name, value
-    _set_waste(record)
+    record: StepRecord = {**base, **known}  # type: ignore[typeddict-item]
+    if "tokens" not in known:
+        record["tokens"] = base["tokens"].copy()
+    spans, profile = record["spans"], PROFILES.get(record["profile"] or "")
+    if spans:
+        record["started_ms"] = min([span["start_ms"] for span in spans])
+        record["ended_ms"] = max([span["end_ms"] for span in spans])
+    if profile is not None and record["lane"] == profile.lane:
+        record["target_met"] = target_met(profile, record["duration_ms"])
+        name, value = metric_of(record, verdict=verdict, right=right)
+        record["metric_name"], record["metric_value"] = name, value
+    record["wasted_ms"] = wasted_ms(spans)
     return record
-
-
-def _set_waste(record: StepRecord) -> None:
-    record["wasted_ms"] = wasted_ms(record["spans"])
 
 
 def _ms(seconds: float) -> float:
@@ -197,7 +201,7 @@ def _with_span(state: AgentState, made: list[Made], span: Span) -> list[Made]:
     record["spans"] = [*record["spans"], span]
     record["started_ms"] = min(one["start_ms"] for one in record["spans"])
     record["ended_ms"] = max(one["end_ms"] for one in record["spans"])
-    _set_waste(record)
+    record["wasted_ms"] = wasted_ms(record["spans"])
     return made
 
 
@@ -206,8 +210,7 @@ def _outcome(used: bool) -> Outcome:
 
 
 def _draft_record(
-    route: Route,
-    window: int,
+    base: StepRecord,
     facts: Mapping[str, Any],
     mine: Sequence[ProposalDict],
     verdicts: Sequence[Mapping[str, Any]],
@@ -218,15 +221,13 @@ def _draft_record(
     if ran:
         first = min(p["started_at"] or 0.0 for p in ran)
         tool_ms = _ms(max(p["ended_at"] or 0.0 for p in ran) - first)
-    known: dict[str, Any] = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
-    record = _record(route, window, **facts["record"], **known)
-    record["verdict_wait_ms"] = _ms(sum(_waited(p, verdicts) for p in mine))
-    return record
+    waited = _ms(sum([_waited(p, verdicts) for p in mine]))
+    known = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
+    return _record(base, {**facts["record"], **known, "verdict_wait_ms": waited})
 
 
 def _issued_record(
-    route: Route,
-    window: int,
+    base: StepRecord,
     proposal: ProposalDict,
     fates: Fates,
     verdicts: Sequence[Mapping[str, Any]],
@@ -235,18 +236,17 @@ def _issued_record(
     """Record a call that code issued from a plan, without asking a model."""
     started, ended = proposal["started_at"], proposal["ended_at"]
     took = None if ended is None or started is None else _ms(ended - started)
-    return _record(
-        route,
-        window,
-        node="act",
-        lane="act",
-        duration_ms=took,
-        tool_ms=took,
-        attempts=0,
-        outcome=fates.get(proposal["index"], "discarded"),
-        verdict_wait_ms=_ms(_waited(proposal, verdicts)),
-        spans=list(spans),
-    )
+    known = {
+        "node": "act",
+        "lane": "act",
+        "duration_ms": took,
+        "tool_ms": took,
+        "attempts": 0,
+        "outcome": fates.get(proposal["index"], "discarded"),
+        "verdict_wait_ms": _ms(_waited(proposal, verdicts)),
+        "spans": list(spans),
+    }
+    return _record(base, known)
 
 
 def _waited(proposal: ProposalDict, verdicts: Sequence[Mapping[str, Any]]) -> float:
