@@ -379,7 +379,7 @@ class AgentOutput(TypedDict):
 class AgentState(AgentOutput):
     """Everything the state machine carries from node to node.
 
-    `prompts` is what each lane was shown last, as hashes (`agentlanes.context.prefix`).
+    `prompts` names what each lane was shown last (`agentlanes.context.prefix.PromptNotes`).
     """
 
     route: Route
@@ -391,4 +391,4 @@ class AgentState(AgentOutput):
     brief: str | None
     draft_answer: str | None
     early_answer: EarlyAnswer | None
-    prompts: dict[str, dict[str, Any]]
+    prompts: dict[str, str]

@@ -4,36 +4,37 @@ An endpoint keeps the KV cache of what it has read, and reads a prompt anew only
 that differs (prefix caching: Kwon et al., PagedAttention, arXiv:2309.06180; Zheng et al., SGLang,
 arXiv:2312.07104). So what a lane is shown should grow at its end and change nowhere else. A prompt
 is noted as a chain of hashes, one a message, which tells two prompts apart and holds no content.
+Chains stay in the memory of the process (`PromptNotes`); a checkpoint holds the key of one at most.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from agentlanes.context.per_message import PerMessage
 from agentlanes.context.prompts import ASIDE_PREFIXES
 
-__all__ = ["BREAKS", "Chain", "Shared", "compare", "prompt_chain"]
+__all__ = ["BREAKS", "Chain", "PromptNotes", "Shared", "compare", "prompt_chain"]
 
 _ASIDES = ("correction", "conclusion", "plan step", "proposal", "work", "draft")
 _KINDS = {"human": "user", "ai": "assistant"}
 
 
-class Chain(TypedDict):
-    """What a lane was shown, without saying it.
+Part = tuple[str, int, int]
+Chain = list[Part]
+"""What a lane was shown, without saying it: `(kind, hash, characters)` of each part, in order.
 
-    Attributes:
-        seed: Hash of a fixed text. Python salts its hashes, in every process in another way, so
-            chains of two processes can be told and are not compared.
-        parts: The parts in order, each `[kind, hash, characters]`: lists, as checkpoints return.
-    """
+Python salts its hashes, in every process in another way, so a chain means nothing elsewhere.
+"""
 
-    seed: int
-    parts: list[list[Any]]
+_KEPT_PARTS = 200_000
 
 
 BREAKS: Mapping[str, str] = {
@@ -66,11 +67,75 @@ class Shared(TypedDict):
     broke: str | None
 
 
-def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> Chain:
-    """Note what a lane is shown.
+class PromptNotes:
+    """What the lanes of one agent were shown, for as long as this process remembers.
 
-    Costs about a microsecond a message, however long it is: Python keeps the hash of a text
-    with it.
+    Costs about 0.1 microseconds a message that was shown before, and one for a new one.
+
+    Args:
+        keeps: Messages of all noted prompts together; the oldest prompts are forgotten first.
+
+    Example:
+        >>> from langchain_core.messages import HumanMessage
+        >>> notes = PromptNotes()
+        >>> first = notes.note([HumanMessage("Hello.")])
+        >>> second = notes.note([HumanMessage("Hello."), HumanMessage("Well?")])
+        >>> notes.compare(first, second)
+        {'shared_chars': 6, 'total_chars': 11, 'broke': None}
+        >>> notes.compare("of another process", second) is None
+        True
+    """
+
+    def __init__(self, *, keeps: int = _KEPT_PARTS) -> None:
+        self._parts = PerMessage(_part)
+        self._chains: dict[str, Chain] = {}
+        self._kept, self._keeps = 0, keeps
+        self._name, self._numbers = uuid.uuid4().hex[:12], itertools.count()
+
+    def note(self, messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> str:
+        """Note what a lane is shown, and give the key of the note: short, and good for a state.
+
+        Args:
+            messages: As for `prompt_chain`.
+            tools: As for `prompt_chain`.
+        """
+        key = f"{self._name}.{next(self._numbers)}"
+        chain = self._chains[key] = _chain(messages, self._parts.of(messages), tools)
+        self._kept += len(chain)
+        while self._kept > self._keeps and len(self._chains) > 1:
+            self.forget([next(iter(self._chains))])
+        return key
+
+    def compare(self, before: object, now: object) -> Shared | None:
+        """Say how much of a noted prompt is the beginning of another.
+
+        Args:
+            before: Key of the earlier one; `None` where there was none.
+            now: Key of the later one.
+
+        Returns:
+            `None` where that is unknown: another process noted one of them, or it is forgotten.
+        """
+        earlier, later = self._get(before), self._get(now)
+        if later is None or (earlier is None and before is not None):
+            return None
+        return compare(earlier, later)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget prompts that nothing will be compared with."""
+        for key in keys:
+            self._kept -= len(self._chains.pop(key, ()))
+
+    def __len__(self) -> int:
+        return len(self._chains)
+
+    def _get(self, key: object) -> Chain | None:
+        # An older release's checkpoint holds a chain in the place of its key.
+        return self._chains.get(key) if isinstance(key, str) else None
+
+
+def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> Chain:
+    """Write down what a lane is shown.
 
     Args:
         messages: The prompt's messages. Their ids do not count, since they are not sent.
@@ -79,51 +144,49 @@ def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> 
     Example:
         >>> from langchain_core.messages import HumanMessage, SystemMessage
         >>> chain = prompt_chain([SystemMessage("Be brief."), HumanMessage("Hello.")])
-        >>> [(kind, size) for kind, _, size in chain["parts"]]
+        >>> [(kind, size) for kind, _, size in chain]
         [('system', 9), ('user', 6)]
     """
-    parts = [list(_tools_part(_Same(tools)))] if tools else []
-    for message in messages:  # written out: it is done for every message of every call
-        content, kind = message.content, message.type
-        text = content if isinstance(content, str) else _json(content)
-        said, size = hash(text), len(text)
-        if kind == "ai":
-            for call in cast("AIMessage", message).tool_calls:
-                asked = f"{call['id']}{call['name']}{call['args']}"
-                said, size = hash((said, asked)), size + len(asked)
-        parts.append([_KINDS.get(kind, kind), said, size])
-    if messages and messages[-1].type == "human":
-        parts[-1][0] = _aside(messages[-1])
-    return Chain(seed=hash(_SEED), parts=parts)
+    return _chain(messages, [_part(message) for message in messages], tools)
 
 
-def compare(before: Chain | None, now: Chain) -> Shared | None:
+def compare(before: Chain | None, now: Chain) -> Shared:
     """Say how much of a prompt is the beginning of the one before it.
 
-    Returns:
-        `None` where that is unknown, since another process noted the one before.
-
     Example:
-        >>> old: Chain = {"seed": 1, "parts": [["system", 1, 90], ["user", 2, 10]]}
-        >>> new: Chain = {"seed": 1, "parts": [["system", 1, 90], ["user", 3, 60]]}
+        >>> old, new = [("system", 1, 90), ("user", 2, 10)], [("system", 1, 90), ("user", 3, 60)]
         >>> compare(old, new)
         {'shared_chars': 90, 'total_chars': 150, 'broke': 'message'}
     """
-    parts = now["parts"]
-    total = sum([part[2] for part in parts])
+    total = sum([size for _, _, size in now])
     if before is None:
         return Shared(shared_chars=0, total_chars=total, broke="first")
-    if before["seed"] != now["seed"]:
-        return None
-    last = before["parts"]
-    at = min(len(last), len(parts))
-    ended = last[:at] == parts[:at]
+    at = min(len(before), len(now))
+    ended = before[:at] == now[:at]
     if not ended:
-        pairs = zip(last, parts, strict=False)
+        pairs = zip(before, now, strict=False)
         at = next(place for place, (old, new) in enumerate(pairs) if old != new)
-    shared = sum([part[2] for part in parts[:at]])
-    broke = None if ended else _cause(last[at][0], parts[at][0])
+    shared = total - sum([size for _, _, size in now[at:]])
+    broke = None if ended else _cause(before[at][0], now[at][0])
     return Shared(shared_chars=shared, total_chars=total, broke=broke)
+
+
+def _chain(messages: Sequence[BaseMessage], parts: Chain, tools: Sequence[Any]) -> Chain:
+    if messages and messages[-1].type == "human":
+        _, said, size = parts[-1]
+        parts[-1] = (_aside(messages[-1]), said, size)
+    return [_tools_part(_Same(tools)), *parts] if tools else parts
+
+
+def _part(message: BaseMessage) -> Part:
+    content, kind = message.content, message.type
+    text = content if isinstance(content, str) else _json(content)
+    said, size = hash(text), len(text)
+    if kind == "ai":
+        for call in cast("AIMessage", message).tool_calls:
+            asked = f"{call['id']}{call['name']}{call['args']}"
+            said, size = hash((said, asked)), size + len(asked)
+    return _KINDS.get(kind, kind), said, size
 
 
 def _cause(old: str, new: str) -> str:
@@ -159,10 +222,9 @@ class _Same:
 
 
 @functools.lru_cache(maxsize=64)
-def _tools_part(tools: _Same) -> tuple[str, int, int]:
+def _tools_part(tools: _Same) -> Part:
     said = _json(tools.value)
     return "tools", hash(said), len(said)
 
 
-_SEED = "agentlanes"
 _json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once: it takes a while

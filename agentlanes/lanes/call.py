@@ -19,7 +19,6 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
 from agentlanes.context.compaction import compact
-from agentlanes.context.prefix import prompt_chain
 from agentlanes.errors import (
     ContextTooLong,
     EndpointOverloaded,
@@ -70,7 +69,8 @@ class LaneReply:
 
         Args:
             lane: The lane that was asked.
-            prompt: Note the prompt's hashes too, for `StepRecord.prefix`.
+            prompt: Give the prompt and its tools too, for `Parts.noted` to put a key in their
+                place: they are not for a state to hold.
         """
         took_ms = round((self.ended - self.started) * 1000, 3)
         times, tokens = lane_times(self.message, took_ms)
@@ -79,7 +79,7 @@ class LaneReply:
             "ended": self.ended,
             "model_run": self.model_run,
             "record": {"lane": lane, "node": lane, "tokens": tokens, **times},
-            "prompt": prompt_chain(self.shown, self.tools) if prompt and self.shown else None,
+            "prompt": (self.shown, self.tools) if prompt and self.shown else None,
         }
 
 

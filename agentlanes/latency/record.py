@@ -126,8 +126,8 @@ class StepRecord(TypedDict):
         target_met: Whether `duration_ms` kept the profile's target.
         metric_name: What the profile measures besides latency (`agentlanes.router.PROFILES`).
         metric_value: Its value for this step, where it can be known.
-        prefix: How stable the lane call's prompt was; `None` where no lane was asked,
-            or where another process knows what it was asked before.
+        prefix: How stable the lane call's prompt was; `None` where no lane was asked, or where
+            this process does not know what it was asked before: a resumed run's first calls.
         spans: Everything in the step that took time.
     """
 

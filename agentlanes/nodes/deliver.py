@@ -51,7 +51,7 @@ def deliver_node(
                     state.get("draft_answer"),
                 ),
             )
-            facts = reply.facts("act", prompt=parts.records)
+            facts = parts.noted(reply.facts("act", prompt=parts.records))
             times = clock.at_ms(reply.started), clock.at_ms(reply.ended)
             after = state["window"].get("after") or ()
             span = span_of("answer", "act", "answer", times, after, "committed")
@@ -67,7 +67,7 @@ def deliver_node(
             span["outcome"] = "committed"
         spans = call_spans(span, known) if span is not None else []
         record = record_of(state, **known, outcome="committed", spans=spans)
-        prompts = with_prefixes(state, [(record, facts)])
+        prompts = with_prefixes(parts.notes, state, [(record, facts)])
         return {
             "messages": [final],
             "answer": answer,

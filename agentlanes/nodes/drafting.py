@@ -171,14 +171,14 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
     context.answer = EarlyAnswer(
         text=str(reply.message.text),
         asked=fingerprint(messages),
-        facts=reply.facts("act", prompt=parts.records),
+        facts=parts.noted(reply.facts("act", prompt=parts.records)),
         span=None,
     )
     context.emit(answer_event("provisional", context.answer["text"]))
 
 
 def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:
-    context.drafts.append(reply.facts("act", prompt=parts.records))
+    context.drafts.append(parts.noted(reply.facts("act", prompt=parts.records)))
     if parts.admission is not None:
         parts.admission.observe_time("act", reply.ended - reply.started)
     return len(context.drafts) - 1

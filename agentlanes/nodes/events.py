@@ -18,6 +18,7 @@ __all__ = [
     "Emit",
     "announce",
     "answer_event",
+    "is_heard",
     "proposal_event",
     "settled_event",
     "tool_event",
@@ -28,6 +29,21 @@ Emit = Callable[[int, VerdictDict], None]
 """Says that the proposal at an index has this verdict."""
 
 _SHOWN = ("index", "kind", "tool", "args", "text", "steps", "effect", "fenced", "rides_on")
+
+
+def is_heard(writer: Callable[[Any], None]) -> bool:
+    """Say whether a stream writer passes on what it is given.
+
+    Where nobody streams, LangGraph gives the nodes a function without a body, and says so in no
+    other way. A function that names nothing and closes over nothing can pass nothing on; anything
+    else is taken for a reader.
+
+    Example:
+        >>> is_heard(lambda event: None), is_heard(print)
+        (False, True)
+    """
+    code = getattr(writer, "__code__", None)
+    return code is None or bool(code.co_names or code.co_freevars)
 
 
 def announce(context: ActContext, proposal: ProposalDict) -> None:

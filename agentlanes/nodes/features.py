@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from langchain_core.messages import ToolMessage
 
-from agentlanes.context.tokens import estimate_tokens
 from agentlanes.nodes.parts import Parts
 from agentlanes.router.router import StepFeatures
 from agentlanes.state import AgentState
@@ -22,7 +21,7 @@ def step_features(parts: Parts, state: AgentState) -> StepFeatures:
         new_user_turn=not state["committed"],
         n_tools=len(parts.tools),
         pending_plan_steps=pending,
-        context_tokens=sum(estimate_tokens(str(m.text)) for m in messages),
+        context_tokens=sum(parts.tokens.of(messages)),
         irreversible_reachable=parts.fences,
         recent_tool_errors=sum(message.status == "error" for message in recent),
         failed_validations=state["run"]["corrections"],

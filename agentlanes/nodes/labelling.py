@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage
 
-from agentlanes.latency.label_trace import trace_labels
+from agentlanes.latency.label_trace import are_traced, trace_labels
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.features import step_features
 from agentlanes.nodes.parts import Parts
@@ -28,8 +28,12 @@ def window_labels(
     exchange: Exchange | None,
     verdicts: Mapping[int, VerdictDict],
     fates: Mapping[int, Outcome],
+    *,
+    heard: bool = True,
 ) -> list[dict[str, Any]]:
     """Make the events of a window's labels, and put the rows into the trace. Never raises.
+
+    Does nothing where nobody reads them: rows take a look at every word of the conversation.
 
     Args:
         parts: The agent's parts; without `labels` there are none.
@@ -37,8 +41,9 @@ def window_labels(
         exchange: The window's exchange; a window that a crash cut in two has none, and no labels.
         verdicts: The window's verdicts.
         fates: What became of its proposals.
+        heard: Whether the custom stream has a reader.
     """
-    if not parts.labels or exchange is None:
+    if not parts.labels or exchange is None or not (heard or are_traced()):
         return []
     try:
         features = step_features(parts, state)

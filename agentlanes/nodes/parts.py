@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from agentlanes.context.per_message import PerMessage
+from agentlanes.context.prefix import PromptNotes
+from agentlanes.context.tokens import estimate_tokens
 from agentlanes.latency.clock import RunClock, RunClocks
 from agentlanes.nodes.call_check import CallCheck
 from agentlanes.nodes.custody import Custodies, Custody
@@ -134,6 +138,10 @@ class Limits:
     step_timeout_s: float | None = None
 
 
+def _tokens(message: BaseMessage) -> int:
+    return estimate_tokens(str(message.text))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Models, tools and policies of one graph.
@@ -159,6 +167,8 @@ class Parts:
         system_prompt: The user's own instructions, put before the library's.
         records: Whether step records are kept and streamed.
         clocks: The clocks of the runs under way.
+        notes: What the lanes were shown, for the records.
+        tokens: Estimated tokens of each message.
         policy: Chooses lanes, and what drafts are held to under `auto`.
         check: Scores drafts under `auto`.
         second: Whether a second endpoint is asked about drafts the check is not sure of.
@@ -185,6 +195,8 @@ class Parts:
     system_prompt: str | None = None
     records: bool = True
     clocks: RunClocks = field(default_factory=RunClocks)
+    notes: PromptNotes = field(default_factory=PromptNotes)
+    tokens: PerMessage[int] = field(default_factory=lambda: PerMessage(_tokens))
     policy: LanePolicy = field(default_factory=LanePolicy)
     check: CallCheck | None = None
     second: bool = False
@@ -218,6 +230,11 @@ class Parts:
         window = state.get("window")
         known = window.get("clock_ms", 0.0) if window is not None else 0.0
         return self.clocks.of(state["run"]["uid"], invocation=custody, known_ms=known)
+
+    def noted(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Give facts of a lane call with its prompt noted, for the state to hold."""
+        shown = facts.get("prompt")
+        return facts if shown is None else {**facts, "prompt": self.notes.note(*shown)}
 
     def mode(self, tool: BoundTool | None, profile: str) -> Mode:
         """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped.

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from agentlanes.context.prefix import Chain, compare
+from agentlanes.context.prefix import PromptNotes
 from agentlanes.latency.record import Prefix, StepRecord
 from agentlanes.state import AgentState
 
-__all__ = ["Prompts", "with_prefixes"]
-
-Prompts = dict[str, Chain]
-"""What each lane was shown last, as hashes."""
+__all__ = ["with_prefixes"]
 
 
 def with_prefixes(
-    state: AgentState, made: Sequence[tuple[StepRecord, Mapping[str, Any]]]
-) -> Prompts:
-    """Put into records how stable their prompts were.
+    notes: PromptNotes,
+    state: AgentState,
+    made: Sequence[tuple[StepRecord, Mapping[str, Any]]],
+) -> dict[str, str]:
+    """Put into records how stable their prompts were, and forget the prompts that are past.
 
     Args:
-        state: The state, which knows what the lanes were shown before.
+        notes: What the lanes were shown.
+        state: The state, which names what the lanes were shown before.
         made: Records in the order of their calls, each with the facts of its lane call, if any.
 
     Returns:
-        What each lane was shown last, for the state.
+        Keys of what each lane was shown last, for the state.
     """
-    prompts = cast("Prompts", dict(state.get("prompts") or {}))
+    prompts, past = dict(state.get("prompts") or {}), []
     for record, facts in made:
-        chain, lane = facts.get("prompt"), record["lane"]
-        if chain is None or lane is None:
+        key, lane = facts.get("prompt"), record["lane"]
+        if not isinstance(key, str) or lane is None:
             continue
-        said, total = compare(prompts.get(lane), chain), record["tokens"]["input"]
-        prompts[lane] = chain
+        said, total = notes.compare(prompts.get(lane), key), record["tokens"]["input"]
+        prompts[lane] = key
+        past.append(key)
         if said is None:
             continue
         share = said["shared_chars"] / said["total_chars"] if said["total_chars"] else 0.0
@@ -44,4 +45,6 @@ def with_prefixes(
             total_tokens=total,
             broke=said["broke"],
         )
+    # What the state names is kept: a run may be taken up again from this very checkpoint.
+    notes.forget(key for key in past if key not in prompts.values())
     return prompts

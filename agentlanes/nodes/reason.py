@@ -152,7 +152,7 @@ async def _judge_one(
         parts.admission.observe_time("reason", ended - started)
     right = _right(parts, case, judgement.verdict)
     made = sorted([*judgement.calls, *lost], key=lambda facts: float(facts["started"]))
-    calls = [{**facts, "index": index, "right": right} for facts in made]
+    calls = [{**parts.noted(facts), "index": index, "right": right} for facts in made]
     return _Judged(index=index, calls=calls, started=started, ended=ended)
 
 
@@ -173,7 +173,7 @@ async def _words(parts: Parts, state: AgentState, config: RunnableConfig) -> Jud
         key = uuid.uuid4().hex
         parts.exchanges.keep_failure(key, error)
         return _judged(state["window"]["id"], failure=key)
-    facts = {**reply.facts("reason", prompt=parts.records), "index": None}
+    facts = {**parts.noted(reply.facts("reason", prompt=parts.records)), "index": None}
     return _judged(state["window"]["id"], calls=[facts], words=str(reply.message.text))
 
 

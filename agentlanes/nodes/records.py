@@ -12,7 +12,7 @@ from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span, wasted_ms
 from agentlanes.nodes.parts import Parts
-from agentlanes.nodes.prefixes import Prompts, with_prefixes
+from agentlanes.nodes.prefixes import with_prefixes
 from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed
@@ -33,13 +33,13 @@ class Told:
         made: The records.
         closing: Ids of the spans that the next step waits for.
         answer: The answer that was written ahead of the verdicts, with its span.
-        prompts: What each lane was shown last.
+        prompts: Keys of what each lane was shown last.
     """
 
     made: list[Made] = field(default_factory=list)
     closing: list[str] = field(default_factory=list)
     answer: EarlyAnswer | None = None
-    prompts: Prompts = field(default_factory=dict)
+    prompts: dict[str, str] = field(default_factory=dict)
 
 
 def settled_window(
@@ -70,7 +70,7 @@ def settled_window(
     window = state["window"]
     ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
     spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
-    made, prompts = _window_records(state, proposed, judged, fates, spans)
+    made, prompts = _window_records(parts, state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:
         early = {**early, "span": spans.answer}
@@ -108,12 +108,13 @@ def record_of(state: AgentState, **known: Any) -> StepRecord:
 
 
 def _window_records(
+    parts: Parts,
     state: AgentState,
     proposed: Proposed,
     judged: Judged | None,
     fates: Fates,
     spans: WindowSpans,
-) -> tuple[list[Made], Prompts]:
+) -> tuple[list[Made], dict[str, str]]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     base = _known(state)
     verdicts = judged["calls"] if judged else []
@@ -138,7 +139,7 @@ def _window_records(
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         timed.append((facts["started"], record, facts))
     timed.sort(key=lambda entry: entry[0])
-    prompts = with_prefixes(state, [(record, facts) for _, record, facts in timed])
+    prompts = with_prefixes(parts.notes, state, [(record, facts) for _, record, facts in timed])
     return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
 

@@ -17,7 +17,7 @@ from agentlanes.latency.clock import RunClock
 from agentlanes.latency.record import Outcome
 from agentlanes.nodes.custody import until_saved
 from agentlanes.nodes.edges import Edge
-from agentlanes.nodes.events import answer_event, settled_event
+from agentlanes.nodes.events import answer_event, is_heard, settled_event
 from agentlanes.nodes.labelling import window_labels
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.records import publish, settled_window
@@ -93,7 +93,8 @@ def settle_node(
             runtime.stream_writer(answer_event("retracted"))
         steps = publish(parts, state, told.made, runtime.stream_writer)
         # After the records: runs that are traced for those inherit this one's metadata.
-        for label in window_labels(parts, state, exchange, verdicts, settled.fates):
+        heard = is_heard(runtime.stream_writer)
+        for label in window_labels(parts, state, exchange, verdicts, settled.fates, heard=heard):
             runtime.stream_writer(label)
         return {
             "messages": settled.messages,

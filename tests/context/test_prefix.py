@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agentlanes.context import prompts
-from agentlanes.context.prefix import BREAKS, compare, prompt_chain
+from agentlanes.context.prefix import BREAKS, PromptNotes, compare, prompt_chain
 
 TOOLS = [{"name": "look", "description": "Look a key up."}]
 LISTING = [{"tool": "look"}]
@@ -33,10 +29,9 @@ def judge(transcript: list[BaseMessage], key: str) -> list[BaseMessage]:
 def test_a_transcript_that_grows_is_shared_whole() -> None:
     before, now = prompt_chain(draft(FIRST), TOOLS), prompt_chain(draft(SECOND), TOOLS)
     said = compare(before, now)
-    assert said is not None
     assert said["broke"] is None
-    assert said["shared_chars"] == sum(size for _, _, size in before["parts"])
-    assert said["total_chars"] == sum(size for _, _, size in now["parts"]) > said["shared_chars"]
+    assert said["shared_chars"] == sum(size for _, _, size in before)
+    assert said["total_chars"] == sum(size for _, _, size in now) > said["shared_chars"]
 
 
 @pytest.mark.parametrize(
@@ -64,35 +59,30 @@ def test_why_a_prefix_broke(
     before: list[BaseMessage] | None, now: list[BaseMessage], broke: str | None
 ) -> None:
     said = compare(prompt_chain(before) if before else None, prompt_chain(now))
-    assert said is not None
     assert said["broke"] == broke
     assert broke is None or broke in BREAKS
+    notes = PromptNotes()
+    key = notes.note(before) if before else None
+    assert notes.compare(key, notes.note(now)) == said
 
 
 def test_tools_come_first() -> None:
     other = [*TOOLS, {"name": "store", "description": "Store a value."}]
     said = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK), other))
-    assert said is not None
     assert (said["broke"], said["shared_chars"]) == ("tools", 0)
     without = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK)))
-    assert without is not None
     assert without["broke"] == "tools"
 
 
-def test_chains_of_two_processes_are_not_compared() -> None:
-    code = (
-        "import json; from langchain_core.messages import HumanMessage;"
-        "from agentlanes.context.prefix import prompt_chain;"
-        "print(json.dumps(prompt_chain([HumanMessage('do it')])))"
-    )
-    env = {**os.environ, "PYTHONHASHSEED": "7"}
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, check=True, timeout=60
-    )
-    theirs, ours = json.loads(told.stdout), prompt_chain([HumanMessage("do it")])
-    assert [part[0] for part in theirs["parts"]] == [part[0] for part in ours["parts"]]
-    assert compare(theirs, ours) is None
-    assert compare(ours, ours) is not None
+def test_what_another_process_noted_is_unknown_and_what_was_never_noted_is_the_first() -> None:
+    ours, theirs = PromptNotes(), PromptNotes()
+    one, other = ours.note(draft(ASK)), theirs.note(draft(ASK))
+    assert ours.compare(other, one) is None
+    assert ours.compare(one, other) is None
+    assert ours.compare({"seed": 1, "parts": [["user", 1, 5]]}, one) is None  # an older release's
+    first = ours.compare(None, one)
+    assert first is not None
+    assert first["broke"] == "first"
 
 
 def test_a_calls_arguments_count_and_a_messages_id_does_not() -> None:
@@ -102,8 +92,29 @@ def test_a_calls_arguments_count_and_a_messages_id_does_not() -> None:
     assert prompt_chain([one]) == prompt_chain([same]) != prompt_chain([other])
 
 
-def test_a_chain_holds_no_content_and_survives_a_checkpoint() -> None:
-    chain = prompt_chain([SystemMessage("secret system"), HumanMessage("secret question")], TOOLS)
-    assert "secret" not in json.dumps(chain)
-    serde = JsonPlusSerializer()
-    assert serde.loads_typed(serde.dumps_typed(chain)) == chain
+def test_equal_messages_share_a_prefix_whether_or_not_they_are_the_same_object() -> None:
+    notes = PromptNotes()
+    copied = [message.model_copy(update={"id": str(n)}) for n, message in enumerate(FIRST)]
+    said = notes.compare(notes.note(draft(copied)), notes.note(draft(SECOND)))
+    assert said == compare(prompt_chain(draft(FIRST)), prompt_chain(draft(SECOND)))
+    assert said is not None
+    assert said["broke"] is None
+
+
+def test_a_chain_holds_no_content_and_its_key_stays_short() -> None:
+    long = [SystemMessage("secret system"), *([HumanMessage("secret question")] * 1000)]
+    assert "secret" not in json.dumps(prompt_chain(long, TOOLS))
+    key = PromptNotes().note(long, TOOLS)
+    assert len(key) < 40
+    assert "secret" not in key
+
+
+def test_the_oldest_prompts_are_forgotten_first() -> None:
+    notes = PromptNotes(keeps=3 * len(draft(ASK)))
+    keys = [notes.note(draft(ASK)) for _ in range(5)]
+    assert len(notes) == 3
+    assert [notes.compare(keys[4], key) is not None for key in keys] == [False] * 2 + [True] * 3
+    notes.forget(keys)
+    assert len(notes) == 0
+    big = PromptNotes(keeps=1)
+    assert big.compare(None, big.note(draft(SECOND))) is not None  # one is always kept

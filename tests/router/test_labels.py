@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.graph import START, MessagesState, StateGraph
 
 from agentlanes import build_agent
 from agentlanes.errors import ConfigError
 from agentlanes.latency.jsonl import RunLog, read_run
+from agentlanes.router.draft import DraftCheck, DraftScore
 from agentlanes.router.labels import LABEL_EVENT, label_row, labelled
 from agentlanes.router.learning import held_back, measure, read_rows
 from agentlanes.router.router import StepFeatures
@@ -47,6 +49,42 @@ async def test_a_change_that_was_right_is_told_from_the_rest(place: int) -> None
 async def test_a_change_whose_outcome_is_a_fence_counts_too() -> None:
     wrong: dict[int, Call] = {1: ("store", {"key": "x", "value": "9"})}
     assert sum(row.target for row in labelled(await events(Oracle(MIXED, wrong=wrong)))) == 1
+
+
+class _Counting(DraftCheck):
+    """The draft check, counting how often it is asked: under `approve` by labels alone."""
+
+    asked = 0
+
+    def score(self, *args: Any, **given: Any) -> DraftScore:
+        self.asked += 1
+        return super().score(*args, **given)
+
+
+async def test_labels_are_made_for_readers_alone() -> None:
+    check = _Counting()
+    oracle = Oracle(READS)
+    agent = build_agent(
+        oracle.act, oracle.reason, World().tools(), planning="never", check=check, labels=True
+    )
+    await agent.ainvoke(ask("do it"))
+    async for _ in agent.astream(ask("do it"), stream_mode="updates"):
+        pass
+    assert check.asked == 0
+    found = [part async for part in agent.astream(ask("do it"), stream_mode="custom")]
+    assert check.asked == len(READS)
+    assert sum(part["type"] == LABEL_EVENT for part in found) == len(READS) + 1
+
+
+async def test_a_graph_above_that_streams_reads_the_labels_below() -> None:
+    oracle = Oracle(READS)
+    agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never", labels=True)
+    above = StateGraph(MessagesState)
+    above.add_node("agent", agent)
+    above.add_edge(START, "agent")
+    told = above.compile().astream(ask("do it"), stream_mode="custom", subgraphs=True)
+    found = [part async for _, part in told]
+    assert sum(part["type"] == LABEL_EVENT for part in found) == len(READS) + 1
 
 
 def row(index: int, verdict: str = "approve", **known: Any) -> Any:
