@@ -5,6 +5,9 @@ a bare StateGraph with ToolNode, by langchain's `create_agent` without and with 
 and by agentlanes. Rounds are interleaved, and the least CPU time a step of all rounds is given:
 what others do on the machine can only add to it. A step is one call: the reply that makes it and
 its run; under `approve` its verdict too, which is a second request that the others do not make.
+
+The `shape` rows say how much of that is not the library's to save: a StateGraph with the same nodes
+and edges and nothing in them but the same requests and calls (`benchmarks.overhead_shape`).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from agentlanes import build_agent, effect
+from benchmarks.overhead_shape import bare_shape
 
 __all__ = ["main"]
 
@@ -121,6 +125,8 @@ BUILD: dict[str, Callable[[int, Any], Any]] = {
     "create_agent, 2 middlewares": lambda n, s: create_agent(
         _Instant(steps=n), [_tool()], checkpointer=s, middleware=_middlewares(n)
     ),
+    "shape of skip": lambda n, s: bare_shape(_Instant(steps=n), _tool(), s, verdicts=False),
+    "shape of approve": lambda n, s: bare_shape(_Instant(steps=n), _tool(), s, verdicts=True),
     "agentlanes plan": lambda n, s: _lanes(n, s, planning="always"),
     "agentlanes approve": lambda n, s: _lanes(n, s, planning="never"),
     "agentlanes skip": lambda n, s: _lanes(n, s, planning="never", verify="skip"),

@@ -14,7 +14,7 @@ from tests.latency.test_spans import ASK, approve, look
 
 
 def kept_bytes(calls: int, *channels: str) -> tuple[int, int]:
-    """Run so many calls; give the bytes that the checkpointer keeps of channels, and the records."""
+    """Run so many calls; give the bytes that the saver keeps of channels, and the records."""
 
     def draft(messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         place = sum(isinstance(message, ToolMessage) for message in messages)
