@@ -33,8 +33,8 @@ class _Outer(TypedDict):
 
 class _Inner(TypedDict):
     transcript: list[Any]
-    call: Any
     made: int
+    done: bool
 
 
 def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int = WINDOW) -> Any:
@@ -52,26 +52,16 @@ def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int
     async def draft(state: _Inner) -> dict[str, Any]:
         said = await model.ainvoke([_ACT, *state["transcript"]])
         proposed[-1].put_nowait([*state["transcript"], _ASK])
-        return {"call": said if said.tool_calls else None}
-
-    async def calls(state: _Inner) -> dict[str, Any]:
-        asked = state["call"]
-        work = asyncio.create_task(tool.ainvoke({**asked.tool_calls[0], "type": "tool_call"}))
-        seen = await work
-        return {
-            "transcript": [*state["transcript"], asked, seen],
-            "call": None,
-            "made": state["made"] + 1,
-        }
+        if not said.tool_calls:
+            return {"done": True}
+        work = asyncio.create_task(tool.ainvoke({**said.tool_calls[0], "type": "tool_call"}))
+        transcript, made = [*state["transcript"], said, await work], state["made"] + 1
+        return {"transcript": transcript, "made": made, "done": made == window}
 
     inner = StateGraph(_Inner)
     inner.add_node("draft", draft)
-    inner.add_node("calls", calls)
     inner.add_edge(START, "draft")
-    inner.add_conditional_edges("draft", lambda s: "calls" if s["call"] else END, ["calls", END])
-    inner.add_conditional_edges(
-        "calls", lambda s: "draft" if s["made"] < window else END, ["draft", END]
-    )
+    inner.add_conditional_edges("draft", lambda s: END if s["done"] else "draft", ["draft", END])
     lane = inner.compile(checkpointer=False)
 
     async def route(state: _Outer) -> dict[str, Any]:
@@ -80,7 +70,7 @@ def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int
 
     async def act(state: _Outer) -> dict[str, Any]:
         seen = state["messages"]
-        start = {"transcript": list(seen), "call": None, "made": 0}
+        start = {"transcript": list(seen), "made": 0, "done": False}
         came = await asyncio.create_task(lane.ainvoke(start, {"recursion_limit": 1000}))
         proposed[-1].put_nowait(None)
         return {"made": came["transcript"][len(seen) :], "done": came["made"] < window}

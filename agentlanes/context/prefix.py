@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agentlanes.context.per_message import PerMessage
 from agentlanes.context.prompts import ASIDE_PREFIXES
+from agentlanes.context.same import Same
 
 __all__ = ["BREAKS", "Chain", "PromptNotes", "Shared", "compare", "prompt_chain"]
 
@@ -175,7 +176,7 @@ def _chain(messages: Sequence[BaseMessage], parts: Chain, tools: Sequence[Any]) 
     if messages and messages[-1].type == "human":
         _, said, size = parts[-1]
         parts[-1] = (_aside(messages[-1]), said, size)
-    return [_tools_part(_Same(tools)), *parts] if tools else parts
+    return [_tools_part(Same(tools)), *parts] if tools else parts
 
 
 def _part(message: BaseMessage) -> Part:
@@ -206,23 +207,8 @@ def _aside(message: BaseMessage) -> str:
     return "user"
 
 
-class _Same:
-    """A value that equals itself alone, so that it can be looked up without being read."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
 @functools.lru_cache(maxsize=64)
-def _tools_part(tools: _Same) -> Part:
+def _tools_part(tools: Same[Sequence[Any]]) -> Part:
     said = _json(tools.value)
     return "tools", hash(said), len(said)
 

@@ -6,6 +6,7 @@ the same whether the run ran ahead or waited for every verdict.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agentlanes.context.same import Same
 from agentlanes.state import Correction, PlanStep
 
 __all__ = [
@@ -115,11 +117,10 @@ def plan_prompt(
     brief: str | None = None,
 ) -> list[BaseMessage]:
     """Ask the act lane for a plan of what is left to do."""
-    listing = "\n".join(_json(dict(tool)) for tool in tools)
     tail = [_correction(correction)] if correction else []
     if brief:
         tail.append(f"{_BRIEF}\n{brief}")
-    return _prompt(system, f"{PLAN_SYSTEM}\nTools:\n{listing}", transcript, tail)
+    return _prompt(system, f"{PLAN_SYSTEM}\nTools:\n{_listing(Same(tools))}", transcript, tail)
 
 
 def judge_prompt(
@@ -130,12 +131,11 @@ def judge_prompt(
     together: Sequence[Mapping[str, Any]] = (),
 ) -> list[BaseMessage]:
     """Ask the reason lane for a verdict on a proposal."""
-    listing = "\n".join(_json(dict(tool)) for tool in tools)
     wanted = _JUDGE if proposal["kind"] != "plan" else f"{_JUDGE} {_REVISE}"
     asked = _json({"proposal": dict(proposal), "together": [dict(t) for t in together]})
     return _prompt(
         system,
-        f"{JUDGE_SYSTEM}\nTools:\n{listing}",
+        f"{JUDGE_SYSTEM}\nTools:\n{_listing(Same(tools))}",
         transcript,
         [f"{wanted}\n```json\n{asked}\n```"],
     )
@@ -184,6 +184,11 @@ def _prompt(
     head = SystemMessage(f"{system}\n\n{task}" if system else task)
     aside = [HumanMessage("\n\n".join(tail))] if tail else []
     return [head, *transcript, *aside]
+
+
+@functools.lru_cache(maxsize=64)
+def _listing(tools: Same[Sequence[Mapping[str, Any]]]) -> str:
+    return "\n".join(_json(dict(tool)) for tool in tools.value)
 
 
 def _correction(correction: Correction) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import RunnableConfig
 
+from agentlanes.context.quick_schema import Fits, quick_check
+from agentlanes.context.same import Same
 from agentlanes.errors import MalformedReply
 from agentlanes.lanes.chat_model import LaneChatModel
 from agentlanes.lanes.strict_json import strict_object, unfence
@@ -110,19 +113,32 @@ def parse_structured(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: It is no strict JSON object or does not fit; says where and why.
     """
+    value = strict_object(unfence(text))
+    fits = _quick(Same(schema))
+    if fits is not None and fits(value):
+        return value
     from jsonschema import Draft202012Validator  # slow to import, and not needed to build a graph
     from jsonschema.exceptions import best_match
 
-    value = strict_object(unfence(text))
     wrong = best_match(Draft202012Validator(dict(schema)).iter_errors(value))
     if wrong is not None:
         raise ValueError(f"at {wrong.json_path}: {wrong.message[:300]}")
     return value
 
 
+@functools.lru_cache(maxsize=64)
+def _quick(schema: Same[Mapping[str, Any]]) -> Fits | None:
+    return quick_check(schema.value)
+
+
+@functools.lru_cache(maxsize=64)
+def _instructions(schema: Same[Mapping[str, Any]]) -> str:
+    return f"{_ASK}\n{json.dumps(schema.value, ensure_ascii=False, sort_keys=True)}"
+
+
 def _with_schema(messages: list[BaseMessage], schema: Mapping[str, Any]) -> list[BaseMessage]:
     """Put the schema at the end of the system message, where it stays the same between calls."""
-    ask = f"{_ASK}\n{json.dumps(schema, ensure_ascii=False, sort_keys=True)}"
+    ask = _instructions(Same(schema))
     if messages and isinstance(messages[0], SystemMessage):
         return [SystemMessage(f"{messages[0].text}\n\n{ask}"), *messages[1:]]
     return [SystemMessage(ask), *messages]

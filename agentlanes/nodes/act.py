@@ -1,8 +1,9 @@
 """The act branch: a subgraph that drafts and runs ahead over what is safe.
 
-    draft -> calls -> draft -> ... -> END
+    draft -> draft -> ... -> END
 
-It ends when the act lane says it is finished, at a fence, at the window's size, or when the
+A draft and the calls it holds are one superstep: nothing is saved between them, and LangGraph takes
+as long for one more as a call's own bookkeeping does. It ends when the act lane says it is finished, at a fence, at the window's size, or when the
 reason branch rejects something: then the subgraph is cancelled, and what it proposed and found
 out until then is handed to `settle` all the same.
 """
@@ -40,29 +41,24 @@ def build_act_graph(parts: Parts) -> Any:
     async def draft(
         state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
     ) -> dict[str, Any]:
-        return await next_draft(parts, state, runtime.context, config)
-
-    async def calls(
-        state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
-    ) -> dict[str, Any]:
         context = runtime.context
-        burst = context.burst or Burst(parts, state, context, config, draft=state["draft"])
+        update = await next_draft(parts, state, context, config)
+        if not update.get("pending"):
+            return update
+        now: ActState = {**state, **update}  # type: ignore[typeddict-item]
+        burst = context.burst or Burst(parts, now, context, config, draft=now["draft"])
         context.burst = None
-        return await burst.finish(state["pending"])
+        return {**update, **await burst.finish(now["pending"])}
 
     graph = StateGraph(ActState, context_schema=ActContext)
     graph.add_node("draft", cast("Node", draft))
-    graph.add_node("calls", cast("Node", calls))
     graph.add_edge(START, "draft")
-    graph.add_conditional_edges("draft", _next, ["calls", "draft", END])
-    graph.add_conditional_edges("calls", _next, ["draft", END])
+    graph.add_conditional_edges("draft", _next, ["draft", END])
     return graph.compile(checkpointer=False, name="act_lane")
 
 
 @Edge
 def _next(state: ActState) -> str:
-    if state["pending"]:
-        return "calls"
     return END if state["done"] else "draft"
 
 

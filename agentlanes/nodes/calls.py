@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import call_messages
@@ -23,6 +23,8 @@ from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import PlanDict, ProposalDict
 
 __all__ = ["Burst", "authorises", "count_calls", "is_fenced"]
+
+_RESULTS = frozenset({"tool", "ToolMessageChunk"})
 
 
 class Burst:
@@ -228,7 +230,7 @@ def _trusted(parts: Parts, name: str) -> bool:
 def _tainted(parts: Parts, transcript: Sequence[BaseMessage]) -> bool:
     """Say whether the lane has seen output that nobody vouches for."""
     return any(
-        isinstance(message, ToolMessage) and not _trusted(parts, str(message.name))
+        message.type in _RESULTS and not _trusted(parts, str(message.name))
         for message in transcript
     )
 
@@ -247,7 +249,8 @@ def _refuse(parts: Parts, case: Case) -> str | None:
 
 def count_calls(transcript: Sequence[BaseMessage]) -> int:
     """Count the tool calls a transcript holds."""
-    return sum(isinstance(message, ToolMessage) for message in transcript)
+    # By what it calls itself: `isinstance` takes ten times as long for classes of pydantic.
+    return sum([message.type in _RESULTS for message in transcript])
 
 
 def _calls(exchange: Exchange) -> int:

@@ -17,6 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import get_fields
 from langgraph.errors import GraphBubbleUp
 
+from agentlanes.context.quick_schema import Fits, quick_check
 from agentlanes.errors import InvalidTool, NotApplied
 from agentlanes.speculation.effects import Effect, EffectClass, effect_of
 
@@ -56,6 +57,7 @@ class BoundTool:
         effect: What it does to the world.
         schema: JSON schema of its arguments, as the lanes see it.
         validator: Checks arguments against it.
+        fits: Says yes at once where they surely fit, if the schema is plain enough.
         description: What it is for, as the lanes see it.
         is_async: Whether a call can be cancelled.
         takes_key: Whether it has an injected argument `idempotency_key`.
@@ -68,6 +70,7 @@ class BoundTool:
     effect: Effect
     schema: dict[str, Any]
     validator: Draft202012Validator
+    fits: Fits | None
     description: str
     is_async: bool
     takes_key: bool
@@ -98,6 +101,8 @@ class BoundTool:
         hidden = [name for name in args if name not in (self.schema.get("properties") or {})]
         if hidden and not self.schema.get("additionalProperties"):
             return f"{hidden[0]}: the tool has no such argument"
+        if self.fits is not None and self.fits(args):
+            return None
         for error in self.validator.iter_errors(args):
             where = "/".join(map(str, error.absolute_path)) or "arguments"
             return f"{where}: {error.message[:300]}"
@@ -214,6 +219,7 @@ def bind_tools(
             effect=declared,
             schema=schema,
             validator=Draft202012Validator(schema),
+            fits=quick_check(schema),
             description=function.get("description") or "",
             is_async=_is_async(tool),
             takes_key=_has_argument(tool, KEY_ARGUMENT)

@@ -94,7 +94,7 @@ class Exchange:
     closed: bool = False
     running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     forks: dict[Session[Any], list[tuple[int, Any]]] = field(default_factory=dict)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict)
 
     def propose(self, case: Case) -> None:
         """Add a proposal; it is visible to the reason branch at once."""
@@ -150,7 +150,12 @@ class Exchange:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something in the exchange makes the condition true."""
         while not condition():
-            await self._changed.wait()
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting[woken] = condition
+            try:
+                await woken
+            finally:
+                self._waiting.pop(woken, None)
 
     async def proposals(self) -> AsyncIterator[Case]:
         """Give every proposal as it comes, up to the lowest rejected one."""
@@ -167,8 +172,11 @@ class Exchange:
         return self.rejected is not None and place >= self.rejected
 
     def _pulse(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        """Wake whose condition has come true; a task that wakes in vain takes longer than this."""
+        for woken in [woken for woken, condition in self._waiting.items() if condition()]:
+            del self._waiting[woken]
+            if not woken.done():
+                woken.set_result(None)
 
 
 class Exchanges:

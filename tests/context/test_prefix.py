@@ -23,7 +23,8 @@ def draft(transcript: list[BaseMessage], **more: Any) -> list[BaseMessage]:
 
 
 def judge(transcript: list[BaseMessage], key: str) -> list[BaseMessage]:
-    return prompts.judge_prompt(None, transcript, LISTING, {"tool": "look", "key": key})
+    proposal = {"kind": "call", "tool": "look", "key": key}
+    return prompts.judge_prompt(None, transcript, LISTING, proposal)
 
 
 def test_a_transcript_that_grows_is_shared_whole() -> None:
