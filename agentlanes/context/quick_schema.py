@@ -1,10 +1,10 @@
 """Saying quickly that a value fits a JSON schema, where that is plain to see.
 
-jsonschema walks a schema anew for each value and takes a tenth of a millisecond for a verdict, which
-is as long as all else that is done with one. Nearly every value fits, and nearly every schema of a
-tool is made of a few keywords, so those are turned into closures once. A closure says yes only where
-jsonschema would; for anything else (a keyword that is not known here, a value that does not fit) the
-one who asks goes to jsonschema, which also says what is wrong.
+jsonschema walks a schema anew for each value, which takes longer than all else that is done with
+a verdict. Nearly every value fits, and nearly every schema of a tool is made of a few keywords, so
+those are turned into closures once. A closure says yes only where jsonschema would; for anything
+else (a keyword that is not known here, a value that does not fit) the one who asks goes to
+jsonschema, which also says what is wrong.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def quick_check(schema: Any) -> Fits | None:
         return None
     if len(tests) == 1:
         return tests[0]
-    return lambda value: all([test(value) for test in tests])
+    return lambda value: all(test(value) for test in tests)
 
 
 def _type(given: Any, schema: Mapping[str, Any]) -> Fits | None:
@@ -87,7 +87,7 @@ def _const(given: Any, schema: Mapping[str, Any]) -> Fits | None:
 
 def _required(given: Any, schema: Mapping[str, Any]) -> Fits | None:
     names = tuple(given)
-    return lambda value: not isinstance(value, dict) or all([name in value for name in names])
+    return lambda value: not isinstance(value, dict) or all(name in value for name in names)
 
 
 def _properties(given: Any, schema: Mapping[str, Any]) -> Fits | None:
@@ -103,7 +103,7 @@ def _properties(given: Any, schema: Mapping[str, Any]) -> Fits | None:
     def fits(value: Any) -> bool:
         if not isinstance(value, dict):
             return True
-        return all([tests.get(name, others)(inner) for name, inner in value.items()])
+        return all(tests.get(name, others)(inner) for name, inner in value.items())
 
     return fits
 
@@ -113,7 +113,7 @@ def _items(given: Any, schema: Mapping[str, Any]) -> Fits | None:
     if test is None:
         return None
     each = test
-    return lambda value: not isinstance(value, list) or all([each(one) for one in value])
+    return lambda value: not isinstance(value, list) or all(each(one) for one in value)
 
 
 def _any_of(given: Any, schema: Mapping[str, Any]) -> Fits | None:

@@ -2,10 +2,10 @@
 
     draft -> draft -> ... -> END
 
-A draft and the calls it holds are one superstep: nothing is saved between them, and LangGraph takes
-as long for one more as a call's own bookkeeping does. It ends when the act lane says it is finished, at a fence, at the window's size, or when the
-reason branch rejects something: then the subgraph is cancelled, and what it proposed and found
-out until then is handed to `settle` all the same.
+A draft and the calls it holds are one superstep: nothing is saved between them, and one more would
+cost as much as a call. It ends when the act lane says it is finished, at a fence, at the window's
+size, or when the reason branch rejects something: then the subgraph is cancelled, and what it
+proposed and found out until then is handed to `settle` all the same.
 """
 
 from __future__ import annotations

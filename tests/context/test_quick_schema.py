@@ -52,20 +52,24 @@ def test_yes_means_that_jsonschema_says_yes(schema: Any, value: Any) -> None:
 
 TOOL = {
     "type": "object",
-    "properties": {"city": {"type": "string"}, "days": {"anyOf": [{"type": "integer"}, {"type": "null"}]}},
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
     "required": ["city"],
-}  # fmt: skip
+}
+WANTED = {"tool": "t", "args": {}}
 
 
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
         (VERDICT_SCHEMA, {"reason": "fine", "verdict": "approve", "suggestion": None}),
-        (VERDICT_SCHEMA, {"reason": "no", "verdict": "reject", "suggestion": {"tool": "t", "args": {}}}),
+        (VERDICT_SCHEMA, {"reason": "", "verdict": "reject", "suggestion": WANTED}),
         (plan_schema({"look": TOOL}), {"steps": [{"tool": "look", "args": {"city": "Oslo"}}]}),
         (TOOL, {"city": "Oslo", "days": 3}),
     ],
-)  # fmt: skip
+)
 def test_what_lanes_send_is_said_yes_to_at_once(schema: Any, value: Any) -> None:
     fits = quick_check(schema)
     assert fits is not None
