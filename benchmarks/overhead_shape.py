@@ -34,7 +34,6 @@ class _Outer(TypedDict):
 class _Inner(TypedDict):
     transcript: list[Any]
     made: int
-    done: bool
 
 
 def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int = WINDOW) -> Any:
@@ -50,18 +49,20 @@ def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int
     proposed: list[asyncio.Queue[Any]] = []
 
     async def draft(state: _Inner) -> dict[str, Any]:
-        said = await model.ainvoke([_ACT, *state["transcript"]])
-        proposed[-1].put_nowait([*state["transcript"], _ASK])
-        if not said.tool_calls:
-            return {"done": True}
-        work = asyncio.create_task(tool.ainvoke({**said.tool_calls[0], "type": "tool_call"}))
-        transcript, made = [*state["transcript"], said, await work], state["made"] + 1
-        return {"transcript": transcript, "made": made, "done": made == window}
+        transcript, made = state["transcript"], 0
+        while made < window:
+            said = await model.ainvoke([_ACT, *transcript])
+            proposed[-1].put_nowait([*transcript, _ASK])
+            if not said.tool_calls:
+                break
+            work = asyncio.create_task(tool.ainvoke({**said.tool_calls[0], "type": "tool_call"}))
+            transcript, made = [*transcript, said, await work], made + 1
+        return {"transcript": transcript, "made": made}
 
     inner = StateGraph(_Inner)
     inner.add_node("draft", draft)
     inner.add_edge(START, "draft")
-    inner.add_conditional_edges("draft", lambda s: END if s["done"] else "draft", ["draft", END])
+    inner.add_edge("draft", END)
     lane = inner.compile(checkpointer=False)
 
     async def route(state: _Outer) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def bare_shape(model: Any, tool: Any, saver: Any, *, verdicts: bool, window: int
 
     async def act(state: _Outer) -> dict[str, Any]:
         seen = state["messages"]
-        start = {"transcript": list(seen), "made": 0, "done": False}
+        start = {"transcript": list(seen), "made": 0}
         came = await asyncio.create_task(lane.ainvoke(start, {"recursion_limit": 1000}))
         proposed[-1].put_nowait(None)
         return {"made": came["transcript"][len(seen) :], "done": came["made"] < window}

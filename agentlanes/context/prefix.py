@@ -101,7 +101,10 @@ class PromptNotes:
             tools: As for `prompt_chain`.
         """
         key = f"{self._name}.{next(self._numbers)}"
-        chain = self._chains[key] = _chain(messages, self._parts.of(messages), tools)
+        # The first and the last are made for this prompt alone; the rest is the transcript.
+        parts = [*map(_part, messages[:1]), *self._parts.of(messages[1:-1])]
+        parts += map(_part, messages[1:][-1:])
+        chain = self._chains[key] = _chain(messages, parts, tools)
         self._kept += len(chain)
         while self._kept > self._keeps and len(self._chains) > 1:
             self.forget([next(iter(self._chains))])

@@ -203,5 +203,5 @@ def _correction(correction: Correction) -> str:
     return "\n".join(lines)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+# Made once: it takes as long as writing a call.
+_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode

@@ -1,11 +1,10 @@
 """The act branch: a subgraph that drafts and runs ahead over what is safe.
 
-    draft -> draft -> ... -> END
-
-A draft and the calls it holds are one superstep: nothing is saved between them, and one more would
-cost as much as a call. It ends when the act lane says it is finished, at a fence, at the window's
-size, or when the reason branch rejects something: then the subgraph is cancelled, and what it
-proposed and found out until then is handed to `settle` all the same.
+It drafts, makes the draft's calls and drafts again, all in one superstep: nothing is saved between
+them, and a superstep for each would cost as much as the call (docs/decisions/0010). It ends when
+the act lane says it is finished, at a fence, at the window's size, or when the reason branch
+rejects something: then the subgraph is cancelled, and what it proposed and found out until then is
+handed to `settle` all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from agentlanes.errors import LeaseLost, RunError
 from agentlanes.lanes.call import noting_lost
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
-from agentlanes.nodes.edges import Edge
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.undo import take_back, undo_own
@@ -40,26 +38,22 @@ def build_act_graph(parts: Parts) -> Any:
 
     async def draft(
         state: ActState, config: RunnableConfig, runtime: Runtime[ActContext]
-    ) -> dict[str, Any]:
+    ) -> ActState:
         context = runtime.context
-        update = await next_draft(parts, state, context, config)
-        if not update.get("pending"):
-            return update
-        now: ActState = {**state, **update}  # type: ignore[typeddict-item]
-        burst = context.burst or Burst(parts, now, context, config, draft=now["draft"])
-        context.burst = None
-        return {**update, **await burst.finish(now["pending"])}
+        while not state["done"]:
+            update = await next_draft(parts, state, context, config)
+            state = cast("ActState", {**state, **update})
+            if state["pending"]:
+                burst = context.burst or Burst(parts, state, context, config, draft=state["draft"])
+                context.burst = None
+                state = cast("ActState", {**state, **await burst.finish(state["pending"])})
+        return state
 
     graph = StateGraph(ActState, context_schema=ActContext)
     graph.add_node("draft", cast("Node", draft))
     graph.add_edge(START, "draft")
-    graph.add_conditional_edges("draft", _next, ["draft", END])
+    graph.add_edge("draft", END)
     return graph.compile(checkpointer=False, name="act_lane")
-
-
-@Edge
-def _next(state: ActState) -> str:
-    return END if state["done"] else "draft"
 
 
 def act_node(parts: Parts, subgraph: Any) -> Node:
