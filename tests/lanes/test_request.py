@@ -32,7 +32,7 @@ async def test_empty_arguments_are_a_call_only_of_a_tool_without_parameters(
 ) -> None:
     tool = {"type": "function", "function": {"name": "weather", "parameters": parameters}}
     reply = Reply(tool_calls=[("weather", "")])
-    async with EndpointServer(reply) as server:
+    async with EndpointServer(lambda body: reply) as server:
         lane = Lane("m", base_url=server.base_url, max_attempts=1)
         model = LaneChatModel.from_lane(lane, "act", Settings())
         bound = model.bind_tools([tool])
