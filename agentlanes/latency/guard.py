@@ -13,7 +13,7 @@ as the agent's own work. A guard changes that for one client, whoever made it:
   by a thread that the exit does not wait for;
 - credentials are hidden in what is sent (`agentlanes.redact`), wherever in a run they are.
 
-What is lost is counted, and said in one line when the service is found down and one at the end.
+What is lost is counted, and said in a line when the service is found down and one at the end.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _INFO_S = 3.0
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 60.0
 _IDLE_EXIT_S = 3.0  # at the end, how long to wait without anything being sent
-_HANG_UP_S = 10.0  # its three retries take four seconds, then there are none
+_HANG_UP_S, _HANG_UP_EVERY_S = 10.0, 0.5  # its three retries take 4 s; a look for them 15 ms
 _LONGEST_EXIT_S = 30.0
 _STALLED_S = 2.0
 _SETTLE_S = 1.0
@@ -256,13 +256,13 @@ class Guard:
     def _hang_up(self, after_s: float) -> None:
         """End what was asked for before there was a guard: langsmith waits for it, also at exit."""
         time.sleep(after_s)
-        to, last = urlsplit(self._url), time.monotonic() + _HANG_UP_S
+        host, last = urlsplit(self._url).hostname, time.monotonic() + _HANG_UP_S
         while self._up is not True and time.monotonic() < last:
             for one in gc.get_objects():
-                if isinstance(one, HTTPConnection) and one.host == to.hostname and one.sock:
+                if isinstance(one, HTTPConnection) and one.host == host and one.sock:
                     with contextlib.suppress(OSError):
                         one.sock.shutdown(socket.SHUT_RDWR)
-            time.sleep(0.1)
+            time.sleep(_HANG_UP_EVERY_S)
 
     def _is_up(self) -> bool:
         if self._up is None:
