@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["plot_pareto", "plot_scaling"]
+__all__ = ["by_workload", "plot_pareto", "plot_scaling"]
 
 Row = Mapping[str, Any]
 
@@ -54,24 +54,26 @@ def plot_scaling(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name in dict.fromkeys(row["figure"] for row in rows):
         mine = [row for row in rows if row["figure"] == name]
-        panels = [("length", mine)] if name == "length" else _by_workload(mine)
+        panels = by_workload(mine)
         figure, axes = pyplot.subplots(
             1, len(panels), figsize=(5.4 * len(panels), 4.2), squeeze=False
         )
         for axis, (title, drawn) in zip(axes[0], panels, strict=True):
             _lines(axis, name, drawn)
-            axis.set_title(title if name != "length" else "made tasks", fontsize=9)
+            axis.set_title(title, fontsize=9)
         axes[0][-1].legend(fontsize=6)
         files[name] = folder / f"benchmarks-{name.replace('_', '-')}.svg"
         _save(pyplot, figure, files[name])
     return files
 
 
-def _by_workload(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    return [
-        (workload, [row for row in rows if row["workload"] == workload])
-        for workload in dict.fromkeys(row["workload"] for row in rows)
-    ]
+def by_workload(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Part a figure's rows into its panels: by workload, tasks of any length being one."""
+    panels: dict[str, list[Row]] = {}
+    for row in rows:
+        name = "errands" if row["figure"] == "length" else row["workload"]
+        panels.setdefault(name, []).append(row)
+    return list(panels.items())
 
 
 def _lines(axis: Any, name: str, rows: Sequence[Row]) -> None:

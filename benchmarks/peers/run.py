@@ -75,8 +75,15 @@ class Player:
         return self._runners[key]
 
     async def play(self, item: Item, bound: float | None) -> Outcome:
-        """Carry out a task on the running loop's clock."""
+        """Carry out a task on the running loop's clock.
+
+        Args:
+            item: The task.
+            bound: Its lower bound, if there is one.
+        """
         run = await self.stage.open(item)
+        for number in range(len(item.turns)):
+            self.runner(item, number)  # building an agent is no part of a task
         began, first = self.stage.now(), 0.0
         made: list[list[Call]] = []
         said: list[BaseMessage] = []

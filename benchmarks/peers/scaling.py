@@ -28,6 +28,7 @@ from benchmarks.peers.figures import REFERENCE, rows_of
 from benchmarks.peers.jobs import run_jobs
 from benchmarks.peers.lengths import PREFIX
 from benchmarks.peers.outcome import Outcome
+from benchmarks.peers.plots import by_workload
 from benchmarks.peers.retrieval import retrieval
 from benchmarks.peers.run import Player, Setup
 from benchmarks.peers.show import common_fields, show_failures
@@ -207,8 +208,7 @@ def _at_once(base: Setup, console: Console) -> list[dict[str, Any]]:
 def _show(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     """Print a figure: a line each contestant, p50 in seconds (against reason-everywhere)."""
     marks = list(dict.fromkeys(row["x"] for row in rows if row["contestant"] != REFERENCE))
-    for workload in dict.fromkeys(row["workload"] for row in rows):
-        mine = [row for row in rows if row["workload"] == workload]
+    for workload, mine in by_workload(rows):
         table = Table(title=f"{mine[0]['figure']}: {workload}, p50 in s", title_justify="left")
         table.add_column("contestant", no_wrap=True)
         for mark in marks:
