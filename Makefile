@@ -109,5 +109,5 @@ $(VENV)-bench/.made: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)-peers/.made: pyproject.toml constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-peers
-	$(subst $(BIN)/,$(VENV)-peers/bin/,$(INSTALL)) -e '.[bench,tools]' 'langchain>=1.4,<2' matplotlib -c constraints.txt
+	$(subst $(BIN)/,$(VENV)-peers/bin/,$(INSTALL)) -e '.[bench,tools,local]' 'langchain>=1.4,<2' matplotlib -c constraints.txt
 	@touch $@

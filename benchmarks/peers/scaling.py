@@ -214,7 +214,10 @@ def _show(console: Console, rows: Sequence[dict[str, Any]]) -> None:
         for mark in marks:
             table.add_column(f"{mark:g}", justify="right", no_wrap=True)
         for name in dict.fromkeys(row["contestant"] for row in mine):
-            by_x = {row["x"]: row for row in mine if row["contestant"] == name}
+            own = [row for row in mine if row["contestant"] == name]
+            by_x = {row["x"]: row for row in own}
+            if len(own) == 1:  # nothing that is changed concerns it
+                by_x = dict.fromkeys(marks, own[0])
             cells = [
                 f"{by_x[mark]['wall_p50_s']:.1f} ({by_x[mark]['speedup_vs_reason']:.2f}x)"
                 if mark in by_x
