@@ -161,7 +161,7 @@ def _scaling(rows: Sequence[Row]) -> list[str]:
     parts = ["## What changes with what\n", "`make bench-scaling`, virtual clock.\n"]
     for name, file in plot_scaling(rows, _IMAGES).items():
         mine = [row for row in rows if row["figure"] == name]
-        many = f" {mine[0]['tasks']} tasks a point." if name != "at_once" else ""
+        many = f" Tasks a point: {mine[0]['tasks']}." if name != "at_once" else ""
         parts += [f"{_FIGURES[name]}{many}\n", _image(file, _FIGURES[name].partition(":")[0])]
         if name == "at_once":
             parts.append(_at_once(mine) + "\n")

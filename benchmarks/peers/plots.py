@@ -61,7 +61,7 @@ def plot_scaling(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
         for axis, (title, drawn) in zip(axes[0], panels, strict=True):
             _lines(axis, name, drawn)
             axis.set_title(title, fontsize=9)
-        axes[0][-1].legend(fontsize=6)
+        axes[0][-1].legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.01, 1.0))
         files[name] = folder / f"benchmarks-{name.replace('_', '-')}.svg"
         _save(pyplot, figure, files[name])
     return files
@@ -102,6 +102,9 @@ def _lines(axis: Any, name: str, rows: Sequence[Row]) -> None:
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     if name != "at_once":
         axis.set_yscale("log")
+        for part in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            part("{x:g}")
+        axis.tick_params(axis="y", which="both", labelsize=7)
 
 
 def _save(pyplot: Any, figure: Any, file: Path) -> None:
