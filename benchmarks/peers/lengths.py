@@ -3,6 +3,10 @@
 Every fourth call writes what the call before it has read; the others are reads whose arguments
 stand in the request. So a planner can plan all of it, with references, and three calls in four can
 run ahead of their verdict.
+
+What a read gives is a number of the shop's own, so the tools are declared `trusted`: an approved
+plan may pass the number on to a write. Where nobody has declared that, agentlanes asks for a
+verdict on each such write; `-untrusted` behind the name of the workload is that case.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from typing import Any
 from agentlanes.bench.bfcl_calls import Call
 from benchmarks.peers.made import Made, MadeItems, spec
 
-__all__ = ["PREFIX", "of_length"]
+__all__ = ["PREFIX", "UNTRUSTED", "of_length"]
 
-PREFIX = "steps-"
+PREFIX, UNTRUSTED = "steps-", "-untrusted"
 _SHELVES = 2000
 _EVERY = 4
 
@@ -51,8 +55,14 @@ def _fault(calls: Sequence[Call], wanted: Sequence[Any], state: Any, made: Seque
     return "" if list(made) == list(calls) else "not the calls that were asked for"
 
 
-def of_length(steps: int, tasks: int = 20) -> MadeItems:
-    """Generate tasks of so many calls each."""
+def of_length(steps: int, tasks: int = 20, *, trusted: bool = True) -> MadeItems:
+    """Generate tasks of so many calls each.
+
+    Args:
+        steps: The calls of a task.
+        tasks: How many tasks.
+        trusted: What the tools are declared to be.
+    """
     draw, stock, made = random.Random(f"steps-{steps}"), _stock()["count"], []
     for _ in range(tasks):
         calls: list[Call] = []
@@ -70,11 +80,19 @@ def of_length(steps: int, tasks: int = 20) -> MadeItems:
         text = f"Do this in order: {json.dumps(told)}"
         made.append(Made(text=text, calls=tuple(calls), state=_stock, right=right))
     return MadeItems(
-        f"{PREFIX}{steps}",
+        f"{PREFIX}{steps}{'' if trusted else UNTRUSTED}",
         {"look": _look, "book": _book},
         {
-            "look": spec("look", "Count what lies on a shelf.", {"shelf": "string"}, "read"),
-            "book": spec("book", "Book a count.", {"shelf": "string", "count": "integer"}, "write"),
+            "look": spec(
+                "look", "Count what lies on a shelf.", {"shelf": "string"}, "read", trusted=trusted
+            ),
+            "book": spec(
+                "book",
+                "Book a count.",
+                {"shelf": "string", "count": "integer"},
+                "write",
+                trusted=trusted,
+            ),
         },
         made,
         _altered,

@@ -29,7 +29,11 @@ _AHEAD = {  # what a peer may be ahead in, less is better; how that is said
     "kv_gb_s_per_task": "holds {ratio:.2f}x less KV cache",
 }
 _FIGURES = {
-    "length": "How long a task is: errands of so many calls, a quarter of them writes.",
+    "length": "How long a task is: errands of so many calls, a quarter of them writes of what was "
+    "read, with tools that are declared `trusted`.",
+    "length_untrusted": "The same where nobody has declared what the tools give as `trusted`: an "
+    "approved plan may then not pass a read value on to a write, and each such write has a verdict "
+    "of its own.",
     "depth": "How many unverified calls may be in flight; the default is 8.",
     "act_error": "How often the act lane is wrong at first.",
     "reason_s": "How slow the reason lane is: the median; p95 is 2.5 times that.",

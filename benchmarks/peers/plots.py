@@ -12,6 +12,7 @@ Row = Mapping[str, Any]
 
 _AXES = {  # figure: what x is, whether it is on a log scale
     "length": ("calls of a task", True),
+    "length_untrusted": ("calls of a task", True),
     "depth": ("unverified calls in flight", True),
     "act_error": ("act lane's first tries that are wrong", False),
     "reason_s": ("median of a reply of the reason lane, s", False),
@@ -71,7 +72,7 @@ def by_workload(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """Part a figure's rows into its panels: by workload, tasks of any length being one."""
     panels: dict[str, list[Row]] = {}
     for row in rows:
-        name = "errands" if row["figure"] == "length" else row["workload"]
+        name = "errands" if row["figure"].startswith("length") else row["workload"]
         panels.setdefault(name, []).append(row)
     return list(panels.items())
 

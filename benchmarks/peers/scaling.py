@@ -26,7 +26,7 @@ from agentlanes.testing import VirtualClock
 from benchmarks.peers.__main__ import INTERRUPTED, write_json
 from benchmarks.peers.figures import REFERENCE, rows_of
 from benchmarks.peers.jobs import run_jobs
-from benchmarks.peers.lengths import PREFIX
+from benchmarks.peers.lengths import PREFIX, UNTRUSTED
 from benchmarks.peers.outcome import Outcome
 from benchmarks.peers.plots import by_workload
 from benchmarks.peers.retrieval import retrieval
@@ -44,6 +44,7 @@ _LANES = (
     "agentlanes-plan",
 )
 _PEERS = (REFERENCE, "plan-execute-batch", "step-overlap", "dag-fast-join")
+_LENGTHS = (5, 10, 20, 50, 100, 200)
 _DEPTHS = (1, 2, 4, 8, 16)
 _DEEP = ("agentlanes-approve", "agentlanes-match", "agentlanes-plan")
 
@@ -71,7 +72,19 @@ def _length(base: Setup) -> list[_Point]:
             x=steps,
             setup=replace(base, workload=f"{PREFIX}{steps}", contestants=names),
         )
-        for steps in (5, 10, 20, 50, 100, 200)
+        for steps in _LENGTHS
+    ]
+
+
+def _untrusted(base: Setup) -> list[_Point]:
+    names = (REFERENCE, "dag-fast-join", "agentlanes-plan")
+    return [
+        _Point(
+            figure="length_untrusted",
+            x=steps,
+            setup=replace(base, workload=f"{PREFIX}{steps}{UNTRUSTED}", contestants=names),
+        )
+        for steps in _LENGTHS
     ]
 
 
@@ -115,6 +128,7 @@ def _latency(base: Setup) -> list[_Point]:
 
 FIGURES: dict[str, Callable[[Setup], list[_Point]]] = {
     "length": _length,
+    "length_untrusted": _untrusted,
     "depth": _depth,
     "act_error": _error,
     "reason_s": _latency,
