@@ -97,7 +97,7 @@ def _depth(base: Setup) -> list[_Point]:
 
 
 def _error(base: Setup) -> list[_Point]:
-    names = (*_PEERS, "create_agent-act", *_LANES)
+    names = (*_PEERS, "create_agent-act", *_LANES, "agentlanes-match:0")
     return [
         _Point(
             figure="act_error",
@@ -148,8 +148,10 @@ def _rows(point: _Point, tasks: int, jobs: int, console: Console) -> list[dict[s
     )
     rows = []
     for row in rows_of(outcomes, common):
-        name, _, depth = row["contestant"].partition(":")
-        x = point.x if point.x is not None else int(depth or 0)
+        name, x = row["contestant"], point.x
+        if x is None:
+            name, _, depth = name.partition(":")
+            x = int(depth or 0)
         worst = _worst_over(outcomes, row["contestant"])
         rows.append(
             {"figure": point.figure, "x": x, **row, "contestant": name, "worst_over": worst}
@@ -163,7 +165,7 @@ def _worst_over(outcomes: Sequence[Outcome], name: str) -> dict[str, float]:
     tasks = dict.fromkeys(one.task for one in outcomes)
     return {
         serial: round(max(walls[name, task] / walls[serial, task] for task in tasks), 4)
-        for serial in ("agentlanes-serial", "agentlanes-plan-serial")
+        for serial in ("agentlanes-serial", "agentlanes-plan-serial", "agentlanes-match:0")
         if (serial, outcomes[0].task) in walls
     }
 

@@ -27,6 +27,7 @@ _POINT, _CLEARLY = 0.01, 0.05
 _SERIAL = (  # who must not be slower than whom when every first try is wrong
     ("agentlanes-approve", "agentlanes-serial"),
     ("agentlanes-match", "agentlanes-serial"),
+    ("agentlanes-match", "agentlanes-match:0"),  # `match` with nothing running ahead
     ("agentlanes-plan", "agentlanes-serial"),
     ("agentlanes-plan", "agentlanes-plan-serial"),
 )
