@@ -132,7 +132,7 @@ def _overhead(rows: list[dict[str, Any]]) -> str:
 def _real(rows: Sequence[Row]) -> str:
     first = rows[0]
     lines = [
-        f"The first {first['tasks']} tasks again with the scripted lanes in another process, over "
+        f"`make bench-real`: the first {first['tasks']} tasks again with the scripted lanes in another process, over "
         f"sockets, {first['time_scale']:g} times faster than the profile ({first['machine']}). "
         "Times are given in the profile's seconds, so a millisecond of this machine's CPU counts "
         f"as {first['time_scale']:g} ms.",
@@ -211,7 +211,7 @@ def main() -> int:
     if real:
         parts += ["## Over sockets\n", _real(real) + "\n"]
     if overhead:
-        parts += ["## What the library costs\n", "`python -m benchmarks.overhead`\n",
+        parts += ["## What the library costs\n", "`make bench` measures it after the workloads.\n",
                   _overhead(overhead) + "\n"]  # fmt: skip
     versions = ", ".join(f"{name} {number}" for name, number in rows[0]["versions"].items())
     parts.append(f"Made with {versions}, on {rows[0]['machine']}.")
