@@ -132,7 +132,8 @@ def _overhead(rows: list[dict[str, Any]]) -> str:
 def _real(rows: Sequence[Row]) -> str:
     first = rows[0]
     lines = [
-        f"`make bench-real`: the first {first['tasks']} tasks again with the scripted lanes in another process, over "
+        f"`make bench-real`: the first {first['tasks']} tasks again with the scripted lanes in "
+        "another process, over "
         f"sockets, {first['time_scale']:g} times faster than the profile ({first['machine']}). "
         "Times are given in the profile's seconds, so a millisecond of this machine's CPU counts "
         f"as {first['time_scale']:g} ms.",
