@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TASKS ?= 20
+JOBS ?= 1
 ROWS ?= $(HOME)/.cache/agentlanes/draft-check.jsonl
 MINUTES ?= 60
 
@@ -15,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check bench bench-smoke bench-bfcl bench-client bench-draft prove faults \
+.PHONY: help demo test lint type check bench bench-scaling bench-real bench-smoke bench-bfcl bench-client bench-draft prove faults \
 	latency-proof router docs clean
 
 help:  ## list the targets
@@ -36,13 +37,21 @@ type: $(VENV)/.dev  ## check types
 
 check: lint type test  ## all of the above
 
-bench: $(VENV)-peers/.made  ## agentlanes beside its peers, TASKS=800 for all; writes docs/benchmarks.md
-	$(VENV)-peers/bin/python -m benchmarks.peers --tasks $(TASKS) --json bench/results/latest.json $(ARGS)
+bench: $(VENV)-peers/.made  ## agentlanes beside its peers, TASKS=800 JOBS=2 for all; writes docs/benchmarks.md
+	$(VENV)-peers/bin/python -m benchmarks.peers --tasks $(TASKS) --jobs $(JOBS) --json bench/results/latest.json $(ARGS)
 	$(VENV)-peers/bin/python -m benchmarks.overhead --json bench/results/overhead.json
 	$(VENV)-peers/bin/python -m benchmarks.peers.page
 
+bench-scaling: $(VENV)-peers/.made  ## the same with one thing changed at a time: length, depth, error, latency, runs at once
+	$(VENV)-peers/bin/python -m benchmarks.peers.scaling --tasks $(TASKS) --jobs $(JOBS) --json bench/results/scaling.json $(ARGS)
+	$(VENV)-peers/bin/python -m benchmarks.peers.page
+
+bench-real: $(VENV)-peers/.made  ## ten tasks over sockets on the real clock, beside the virtual one
+	$(VENV)-peers/bin/python -m benchmarks.peers --clock real --tasks 10 --json bench/results/real.json $(ARGS)
+	$(VENV)-peers/bin/python -m benchmarks.peers.page
+
 bench-smoke: $(VENV)-peers/.made  ## the same in a minute, two tasks of each workload; writes nothing
-	$(VENV)-peers/bin/python -m benchmarks.peers --tasks 2 $(ARGS)
+	$(VENV)-peers/bin/python -m benchmarks.peers --tasks 2 --strict --jobs 2 $(ARGS)
 	$(VENV)-peers/bin/python -m benchmarks.overhead --steps 20 --rounds 1 --growth
 
 bench-bfcl: $(VENV)/.all  ## BFCL's first $(TASKS) multi-turn tasks, run ahead and serial
@@ -100,5 +109,5 @@ $(VENV)-bench/.made: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)-peers/.made: pyproject.toml constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-peers
-	$(subst $(BIN)/,$(VENV)-peers/bin/,$(INSTALL)) -e '.[bench,tools]' 'langchain>=1.4,<2' matplotlib -c constraints.txt
+	$(subst $(BIN)/,$(VENV)-peers/bin/,$(INSTALL)) -e '.[bench,tools,local]' 'langchain>=1.4,<2' matplotlib -c constraints.txt
 	@touch $@

@@ -72,9 +72,14 @@ _COMMANDS = (
         help="BFCL's multi-turn tasks, run ahead and serial",
         extra="all",
     ),
+    _Command(
+        words=("bench", "peers"),
+        module="agentlanes.bench.peers",
+        help="the same tasks by agentlanes and by what people would use instead",
+    ),
 )
 
-_GROUPS = {"bench": "measure on real task data"}
+_GROUPS = {"bench": "measure on whole tasks"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ __all__ = ["bound_s"]
 
 
 def bound_s(stage: Stage, item: Item) -> float:
-    """Give the lower bound of a task that is on stage, in seconds."""
+    """Give the lower bound of a task, in seconds."""
     truth, specs = stage.items.truth(item), stage.items.specs(item)
     total = 0.0
     for turn, (calls, results) in enumerate(zip(truth.calls, truth.results, strict=True)):
@@ -40,6 +40,6 @@ def bound_s(stage: Stage, item: Item) -> float:
                 effects = (specs[calls[m].tool].effect, effect)
                 if depends(call, results[m], effects, known):
                     ready = max(ready, ends[m])
-            ends.append(ready + stage.tool_s(call))
+            ends.append(ready + stage.tool_s(item, call))
         total += max([approved, *ends]) + stage.profile.act(f"{at}act|{turn}|deliver", 2)
     return total

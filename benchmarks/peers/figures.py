@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.peers.run import Outcome
+from benchmarks.peers.outcome import Outcome
 
 __all__ = ["REFERENCE", "rows_of"]
 
@@ -34,6 +34,10 @@ def _interval(base: Sequence[float], mine: Sequence[float]) -> tuple[float, floa
     return _quantile(ratios, 0.025), _quantile(ratios, 0.975)
 
 
+def _ratio(bound_s: float, wall_s: float) -> float:
+    return round(bound_s / wall_s, 4)
+
+
 def rows_of(outcomes: Sequence[Outcome], common: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Make a row for each contestant.
 
@@ -49,6 +53,7 @@ def rows_of(outcomes: Sequence[Outcome], common: Mapping[str, Any]) -> list[dict
     for name, mine in by_name.items():
         all_of = list(mine.values())
         walls = [one.wall_s for one in all_of]
+        bounds = [one.bound_s for one in all_of if one.bound_s is not None]
         row: dict[str, Any] = {
             **common,
             "contestant": name,
@@ -65,8 +70,8 @@ def rows_of(outcomes: Sequence[Outcome], common: Mapping[str, Any]) -> list[dict
             row["speedup_low"], row["speedup_high"] = round(low, 3), round(high, 3)
             row["speedup_of_sums"] = round(sum(base) / sum(own), 3)
         row |= {
-            "bound_ratio": round(sum(one.bound_s for one in all_of) / sum(walls), 4),
-            "bound_ratio_p50": round(median(one.bound_s / one.wall_s for one in all_of), 4),
+            "bound_ratio": _ratio(sum(bounds), sum(walls)) if bounds else None,
+            "bound_ratio_p50": round(median(map(_ratio, bounds, walls)), 4) if bounds else None,
             "first_output_p50_s": round(median(one.first_output_s for one in all_of), 3),
             "calls": sum(one.calls for one in all_of),
             "wasted_calls": sum(one.wasted_calls for one in all_of),

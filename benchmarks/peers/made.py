@@ -30,9 +30,22 @@ class WorldOf:
 
 
 def spec(
-    name: str, description: str, properties: Mapping[str, str], effect: EffectClass
+    name: str,
+    description: str,
+    properties: Mapping[str, str],
+    effect: EffectClass,
+    *,
+    trusted: bool = False,
 ) -> ToolSpec:
-    """Describe a tool whose arguments are all required; their JSON types by name."""
+    """Describe a tool whose arguments are all required.
+
+    Args:
+        name: Its name.
+        description: What it does.
+        properties: Its arguments, with their JSON types.
+        effect: Its effect class.
+        trusted: It gives its own values and nothing that somebody else wrote.
+    """
     schema = {
         "type": "object",
         "properties": {key: {"type": kind} for key, kind in properties.items()},
@@ -46,6 +59,7 @@ def spec(
         effect=effect,
         names=tuple(properties),
         defaults={},
+        trusted=trusted,
     )
 
 

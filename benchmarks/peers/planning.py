@@ -102,7 +102,7 @@ def plan_validation(tasks: int = 100) -> MadeItems:
     return MadeItems(
         "plan-validation",
         {"place": _place},
-        {"place": spec("place", "Put a job onto a machine.", properties, "write")},
+        {"place": spec("place", "Put a job onto a machine.", properties, "write", trusted=True)},
         made,
         _altered,
     )

@@ -80,7 +80,10 @@ def retrieval(tasks: int = 100) -> MadeItems:
         "retrieval",
         {"search": _search, "open_page": _open},
         {
-            "search": spec("search", "Find the page about a name.", {"name": "string"}, "read"),
+            # It gives a number of its own; pages are what others wrote.
+            "search": spec(
+                "search", "Find the page about a name.", {"name": "string"}, "read", trusted=True
+            ),
             "open_page": spec("open_page", "Read a page.", {"page": "integer"}, "read"),
         },
         made,

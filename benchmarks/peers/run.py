@@ -1,10 +1,19 @@
-"""Running contestants over tasks, interleaved, on virtual time."""
+"""Running contestants over tasks, interleaved.
+
+Tasks come in blocks of ten. A block is begun with new agents, so that it comes out the same
+whichever process runs it and whatever ran before: agentlanes measures how often its guesses are
+accepted, and would carry that from one block into the next. Within a block agents are kept, and a
+contestant's clock goes on from task to task.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import gc
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -12,197 +21,146 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from agentlanes.bench.bfcl_calls import Call
 from agentlanes.testing import VirtualClock
 from benchmarks.peers.bound import bound_s
-from benchmarks.peers.contestants import CONTESTANTS, Contestant, Runner
+from benchmarks.peers.contestants import Runner, contestant
 from benchmarks.peers.items import Item, Items
-from benchmarks.peers.stage import Profile, Request, Run, Stage
+from benchmarks.peers.outcome import Outcome, outcome_of
+from benchmarks.peers.stage import Profile, Stage
+from benchmarks.peers.workloads import items_of
 
-__all__ = ["Outcome", "Prices", "run_all"]
+__all__ = ["BLOCK", "Player", "Setup", "blocks_of", "run_all", "run_block"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """Dollars a million tokens, and bytes of KV cache a token.
-
-    The prices are those of a small and of a reasoning model as listed publicly in 2025; the bytes
-    those of an 8B and of a 70B model with grouped-query attention at 16 bits: layers x KV heads x
-    head size x 2 x 2 = 32 x 8 x 128 x 4 and 80 x 8 x 128 x 4.
-    """
-
-    act_in: float = 0.10
-    act_out: float = 0.40
-    reason_in: float = 2.00
-    reason_out: float = 8.00
-    act_kv: int = 131_072
-    reason_kv: int = 327_680
+BLOCK = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a task came to for a contestant. Times are seconds on the stage's clock.
+class Setup:
+    """What is to be run.
 
     Attributes:
-        task: The task.
-        contestant: The contestant.
-        success: The workload's checker accepts what was done.
-        why: What is wrong, or what stopped it.
-        wall_s: From the first user turn to the last answer.
-        first_output_s: To the first turn's answer.
-        bound_s: The task's lower bound; see `bound`.
-        calls: Calls that count.
-        wasted_calls: Calls that were begun and do not count.
-        act_tokens: Read and written by the act lane, in cancelled requests too.
-        reason_tokens: The same for the reason lane, thinking included.
-        wasted_tokens: Of both, those of requests that were cancelled.
-        reason_requests: Requests to the reason lane.
-        cost_usd: At `Prices`.
-        kv_gb_s: Gigabytes of KV cache times seconds held, both lanes.
+        workload: The workload's name.
+        contestants: Their names; see `contestants.contestant`.
+        act_error: Share of calls that the act lane gets wrong at first.
+        seed: Seed of errors and latencies.
+        profile: The latencies.
     """
 
-    task: str
-    contestant: str
-    success: bool
-    why: str
-    wall_s: float
-    first_output_s: float
-    bound_s: float
-    calls: int
-    wasted_calls: int
-    act_tokens: int
-    reason_tokens: int
-    wasted_tokens: int
-    reason_requests: int
-    cost_usd: float
-    kv_gb_s: float
+    workload: str
+    contestants: tuple[str, ...]
+    act_error: float = 0.1
+    seed: int = 0
+    profile: Profile = dataclasses.field(default_factory=Profile)
 
 
-class _Player:
-    """A contestant with its stage. Runners are kept: building one is slow."""
+class Player:
+    """A contestant with its stage. Runners are kept: building one is slow.
 
-    def __init__(self, name: str, build: Contestant, stage: Stage) -> None:
-        self.name, self._build, self.stage = name, build, stage
+    Args:
+        name: The contestant.
+        stage: Its models and tools.
+        limit_s: How long a task may take; a longer one is lost.
+    """
+
+    def __init__(self, name: str, stage: Stage, limit_s: float | None = None) -> None:
+        self.name, self.stage = name, stage
+        self._limit_s = limit_s
+        self._build = contestant(name)
+        self._now = 0.0
         self._runners: dict[tuple[tuple[str, ...], frozenset[str]], Runner] = {}
 
     def runner(self, item: Item, turn: int) -> Runner:
+        """Give the agent over the tools of a turn."""
         key = (item.tools, self.stage.items.missing(item, turn))
         if key not in self._runners:
-            if len(self._runners) > 40:
-                self._runners.pop(next(iter(self._runners)))
             self._runners[key] = self._build(self.stage, self.stage.tools(item, turn))
         return self._runners[key]
 
-    async def play(self, item: Item) -> Outcome:
-        run = self.stage.open(item)
-        clock = asyncio.get_running_loop().time
-        began, first = clock(), 0.0
+    async def play(self, item: Item, bound: float | None) -> Outcome:
+        """Carry out a task on the running loop's clock.
+
+        Args:
+            item: The task.
+            bound: Its lower bound, if there is one.
+        """
+        run = await self.stage.open(item)
+        for number in range(len(item.turns)):
+            self.runner(item, number)  # building an agent is no part of a task
+        began, first = self.stage.now(), 0.0
         made: list[list[Call]] = []
         said: list[BaseMessage] = []
         stopped = ""
-        for number, text in enumerate(item.turns):
-            said.append(HumanMessage(text, id=f"turn_{number}"))
-            try:
-                done = await self.runner(item, number).turn(said)
-            except Exception as error:
-                stopped = f"{type(error).__name__}: {error}"[:300]
-                break
-            said = list(done.messages)
-            made.append(done.calls)
-            first = first or clock() - began
-        wall = clock() - began
+        try:
+            async with asyncio.timeout(self._limit_s) as limit:
+                for number, text in enumerate(item.turns):
+                    said.append(HumanMessage(text, id=f"turn_{number}"))
+                    done = await self.runner(item, number).turn(said)
+                    said = list(done.messages)
+                    made.append(done.calls)
+                    first = first or self.stage.now() - began
+        except Exception as error:
+            stopped = f"{type(error).__name__}: {error}"[:300]
+            if limit.expired():
+                stopped = f"not finished within {self._limit_s:g} s"
+        wall = self.stage.now() - began
+        await self.stage.settle(run)
         success, why = self.stage.items.right(item, made, run.world)
-        return _outcome(
-            self.name, self.stage, run, made, (success and not stopped, stopped or why), wall, first
+        return outcome_of(
+            self.name,
+            run,
+            made,
+            (success and not stopped, stopped or why),
+            wall_s=wall,
+            first_s=first,
+            bound_s=bound,
         )
 
-
-def _outcome(
-    name: str,
-    stage: Stage,
-    run: Run,
-    made: Sequence[Sequence[Call]],
-    found: tuple[bool, str],
-    wall: float,
-    first: float,
-) -> Outcome:
-    calls = sum(map(len, made))
-    prices = Prices()
-    cost = kv = 0.0
-    tokens = {"act": 0, "reason": 0}
-    wasted = 0
-    for one in run.requests:
-        spent, written = _spent(one)
-        tokens[one.lane] += one.prompt_tokens + written
-        wasted += one.prompt_tokens + written if one.cancelled_s is not None else 0
-        per = (prices.act_in, prices.act_out, prices.act_kv)
-        if one.lane == "reason":
-            per = (prices.reason_in, prices.reason_out, prices.reason_kv)
-        cost += (one.prompt_tokens * per[0] + written * per[1]) / 1e6
-        kv += (one.prompt_tokens + written / 2) * per[2] * spent / 1e9
-    return Outcome(
-        task=run.item.id,
-        contestant=name,
-        success=found[0],
-        why=found[1][:300],
-        wall_s=wall,
-        first_output_s=first,
-        bound_s=bound_s(stage, run.item),
-        calls=calls,
-        wasted_calls=max(len(run.tools) - calls, 0),
-        act_tokens=tokens["act"],
-        reason_tokens=tokens["reason"],
-        wasted_tokens=wasted,
-        reason_requests=sum(one.lane == "reason" for one in run.requests),
-        cost_usd=cost,
-        kv_gb_s=kv,
-    )
+    def play_virtual(self, item: Item, bound: float) -> Outcome:
+        """Carry out a task on virtual time, which goes on from where the last task left it."""
+        cpu = time.process_time()
+        with VirtualClock(self._now) as clock:
+            outcome = clock.run(self.play(item, bound))
+            self._now = clock.now
+        return dataclasses.replace(outcome, cpu_s=time.process_time() - cpu)
 
 
-def _spent(one: Request) -> tuple[float, int]:
-    """Give how long a request ran, and the tokens it wrote until then."""
-    if one.cancelled_s is None:
-        return one.took_s, one.output_tokens
-    return one.cancelled_s, round(one.output_tokens * one.cancelled_s / (one.took_s or 1.0))
+def blocks_of(items: Items, tasks: int, skip: int = 0) -> list[range]:
+    """Cut the tasks from `skip` on into blocks, by their places in the workload."""
+    end = min(skip + tasks, len(items.items()))
+    edges = [skip, *range((skip // BLOCK + 1) * BLOCK, end, BLOCK), end]
+    return [range(a, b) for a, b in itertools.pairwise(edges) if a < b]
 
 
-def run_all(
-    items: Items,
-    contestants: Sequence[str],
-    *,
-    tasks: int,
-    act_error: float,
-    seed: int,
-    skip: int = 0,
-    profile: Profile | None = None,
-    on_task: Callable[[list[Outcome]], None] | None = None,
+def run_block(
+    setup: Setup, places: range, on_task: Callable[[], None] | None = None
 ) -> list[Outcome]:
-    """Run every contestant over every task, task by task.
+    """Run every contestant over a block of tasks, task by task, on virtual time.
 
     Args:
-        items: The workload.
-        contestants: Their names.
-        tasks: How many tasks.
-        act_error: Share of calls that the act lane gets wrong at first.
-        seed: Seed of errors and latencies.
-        skip: Tasks at the beginning that are left out.
-        profile: The latencies.
-        on_task: Told what a task came to.
+        setup: What to run.
+        places: The tasks' places in the workload.
+        on_task: Told when all have run a task.
     """
+    items = items_of(setup.workload)
     players = [
-        _Player(
+        Player(
             name,
-            CONTESTANTS[name],
-            Stage(items, act_error=act_error, seed=seed, profile=profile),
+            Stage(items, act_error=setup.act_error, seed=setup.seed, profile=setup.profile),
         )
-        for name in contestants
+        for name in setup.contestants
     ]
     outcomes: list[Outcome] = []
-    for number, item in enumerate(items.items()[skip : skip + tasks]):
-        # Each begins in turn, as on a real clock, where the machine's moods have to be shared.
-        shift = number % len(players)
-        fresh = []
-        for player in players[shift:] + players[:shift]:
-            fresh.append(VirtualClock.run(player.play(item)))
-            time.sleep(0)
-        outcomes += fresh
+    for place in places:
+        item = items.items()[place]
+        bound = bound_s(players[0].stage, item)
+        outcomes += [player.play_virtual(item, bound) for player in players]
         if on_task is not None:
-            on_task(fresh)
+            on_task()
+    # Agents hold themselves in cycles; a block's are given back before the next is begun.
+    del players
+    gc.collect()
     return outcomes
+
+
+def run_all(setup: Setup, *, tasks: int, skip: int = 0) -> list[Outcome]:
+    """Run every contestant over the first tasks of a workload in this process."""
+    blocks = blocks_of(items_of(setup.workload), tasks, skip)
+    return [one for places in blocks for one in run_block(setup, places)]

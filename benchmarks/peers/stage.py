@@ -11,12 +11,16 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import PrivateAttr
 
 from agentlanes.bench.bfcl_calls import Call
 from agentlanes.bench.bfcl_tools import live_tool
@@ -24,7 +28,7 @@ from agentlanes.testing import ScriptedModel
 from benchmarks.peers.items import Item, Items
 from benchmarks.peers.oracle import Answer, Oracle
 
-__all__ = ["Profile", "Request", "Run", "Stage", "ToolRun"]
+__all__ = ["Profile", "Request", "Run", "Stage", "ToolRun", "prompt_tokens"]
 
 _CHARS = 4
 _Z95 = 1.6448536269514722
@@ -71,11 +75,11 @@ class Profile:
         return self.tool_low_s * (self.tool_high_s / self.tool_low_s) ** _draw(key).random()
 
 
-def _prompt_tokens(asked: list[Mapping[str, Any]], tools: list[Any]) -> int:
+def prompt_tokens(asked: Sequence[Mapping[str, Any]], tools_chars: int) -> int:
     """Count what a request says, the tools that it offers included."""
     said = sum(len(str(m.get("content") or "")) for m in asked)
     made = sum(len(str(m["tool_calls"])) for m in asked if m.get("tool_calls"))
-    return (said + made + (len(json.dumps(tools)) if tools else 0)) // _CHARS
+    return (said + made + tools_chars) // _CHARS
 
 
 def _draw(key: str) -> random.Random:
@@ -92,20 +96,18 @@ class Request:
 
     Attributes:
         lane: Which lane.
-        answer: What was decided.
-        start_s: When it came, on the loop's clock.
         took_s: How long it takes.
         prompt_tokens: Tokens read, at four characters each; `output_tokens` those written,
             thinking included.
+        start_s: When it came, on the stage's clock.
         cancelled_s: How long it had run when the client left; `None` if it was answered.
     """
 
     lane: str
-    answer: Answer
-    start_s: float
     took_s: float
     prompt_tokens: int
     output_tokens: int
+    start_s: float = 0.0
     cancelled_s: float | None = None
 
 
@@ -128,6 +130,10 @@ class Run:
     tools: list[ToolRun] = field(default_factory=list)
 
 
+_RUN: ContextVar[Run] = ContextVar("run")
+"""The task at hand; every run has a context of its own, so many can be on stage at once."""
+
+
 class Stage:
     """Models and tools of one contestant. The task they work for is changed from run to run.
 
@@ -138,25 +144,39 @@ class Stage:
         profile: The latencies.
     """
 
+    scale: float = 1.0
+    """Seconds of the profile in a second of the loop's clock."""
+
     def __init__(
         self, items: Items, *, act_error: float, seed: int, profile: Profile | None = None
     ) -> None:
         self.items, self.seed, self.profile = items, seed, profile or Profile()
-        self._oracle = Oracle(items, act_error=act_error, seed=seed)
-        self._run: Run | None = None
+        self.oracle = Oracle(items, act_error=act_error, seed=seed)
+        self._tools_chars: dict[tuple[str, ...], int] = {}
 
     @property
     def run(self) -> Run:
-        """The task at hand."""
-        assert self._run is not None, "a task is on stage while models and tools are called"
-        return self._run
+        """The task at hand.
 
-    def open(self, item: Item) -> Run:
+        Raises:
+            LookupError: None is on stage.
+        """
+        return _RUN.get()
+
+    async def open(self, item: Item) -> Run:
         """Put a task on stage, in a fresh world."""
-        self._run = Run(item=item, world=self.items.world(item))
-        return self._run
+        run = Run(item=item, world=self.items.world(item))
+        _RUN.set(run)
+        return run
 
-    def model(self, lane: str, *, parallel: bool = False) -> ScriptedModel:
+    def now(self) -> float:
+        """Give the time, in the profile's seconds."""
+        return asyncio.get_running_loop().time() * self.scale
+
+    async def settle(self, run: Run) -> None:
+        """Have all that the run asked for in `run.requests`; here it is."""
+
+    def model(self, lane: str, *, parallel: bool = False) -> BaseChatModel:
         """Give a chat model.
 
         Args:
@@ -174,35 +194,53 @@ class Stage:
         self, lane: str, asked: list[Mapping[str, Any]], tools: list[Any], *, parallel: bool
     ) -> AIMessage:
         run = self.run
-        answer = self._oracle.answer(run.item, lane, asked, tools=bool(tools), parallel=parallel)
-        written = len(answer.text) + sum(len(str(call)) for call in answer.calls)
-        tokens = -(-written // _CHARS)
-        key = f"{self.seed}|{run.item.id}|{answer.key}"
-        if lane == "act":
-            took = self.profile.act(key, tokens)
-        else:
-            took = self.profile.reason(key)
-            tokens += round(took * self.profile.thinking_tokens_s)
-        clock = asyncio.get_running_loop().time
-        request = Request(
-            lane=lane,
-            answer=answer,
-            start_s=clock(),
-            took_s=took,
-            prompt_tokens=_prompt_tokens(asked, tools),
-            output_tokens=tokens,
-        )
+        answer, request = self.ask(run.item, lane, asked, tools, parallel=parallel)
+        request.start_s = self.now()
         run.requests.append(request)
         try:
-            await asyncio.sleep(took)
+            await asyncio.sleep(request.took_s)
         except asyncio.CancelledError:
-            request.cancelled_s = clock() - request.start_s
+            request.cancelled_s = self.now() - request.start_s
             raise
         calls = [
             {"name": call.tool, "args": dict(call.args), "id": f"c{len(run.requests)}_{n}"}
             for n, call in enumerate(answer.calls)
         ]
         return AIMessage(answer.text, tool_calls=calls)
+
+    def ask(
+        self,
+        item: Item,
+        lane: str,
+        asked: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any],
+        *,
+        parallel: bool,
+    ) -> tuple[Answer, Request]:
+        """Give the answer to a request, and what the request costs."""
+        answer = self.oracle.answer(item, lane, asked, tools=bool(tools), parallel=parallel)
+        written = len(answer.text) + sum(len(str(call)) for call in answer.calls)
+        tokens = -(-written // _CHARS)
+        key = f"{self.seed}|{item.id}|{answer.key}"
+        if lane == "act":
+            took = self.profile.act(key, tokens)
+        else:
+            took = self.profile.reason(key)
+            tokens += round(took * self.profile.thinking_tokens_s)
+        request = Request(
+            lane=lane,
+            took_s=took,
+            prompt_tokens=prompt_tokens(asked, self._chars_of(tools)),
+            output_tokens=tokens,
+        )
+        return answer, request
+
+    def _chars_of(self, tools: Sequence[Any]) -> int:
+        # Within a workload a tool's name says all about it.
+        names = tuple(tool["function"]["name"] for tool in tools)
+        if names not in self._tools_chars:
+            self._tools_chars[names] = len(json.dumps(list(tools))) if tools else 0
+        return self._tools_chars[names]
 
     def tools(self, item: Item, turn: int) -> list[BaseTool]:
         """Give the tools of a turn, with their effect classes."""
@@ -217,18 +255,17 @@ class Stage:
             # As with a real service: the effect comes at the end of the call's time.
             call = Call(spec.name, args)
             now = self.run
-            took = self.tool_s(call)
-            start_s = asyncio.get_running_loop().time()
-            now.tools.append(ToolRun(call=call, start_s=start_s, took_s=took))
-            await asyncio.sleep(took)
+            took = self.tool_s(now.item, call)
+            now.tools.append(ToolRun(call=call, start_s=self.now(), took_s=took))
+            await asyncio.sleep(took / self.scale)
             return self._execute(call)
 
         inner.coroutine = run
         return tool
 
-    def tool_s(self, call: Call) -> float:
+    def tool_s(self, item: Item, call: Call) -> float:
         """Say how long a call takes."""
-        return self.profile.tool(f"{self.seed}|{self.run.item.id}|tool|{call}")
+        return self.profile.tool(f"{self.seed}|{item.id}|tool|{call}")
 
     def _execute(self, call: Call) -> str:
         result: str = self.run.world.execute(call)
@@ -237,6 +274,21 @@ class Stage:
 
 class _Model(ScriptedModel):
     """A scripted model that forgets its calls: the stage keeps what is needed of them."""
+
+    _described: dict[tuple[int, ...], tuple[Sequence[Any], list[Any]]] = PrivateAttr(
+        default_factory=dict
+    )
+
+    def bind_tools(self, tools: Sequence[Any], *, tool_choice: Any = None, **given: Any) -> Any:
+        """Bind tools, described once: `create_agent` binds them for every reply."""
+        key = tuple(map(id, tools))
+        if key not in self._described:
+            # With the tools themselves, so that no other object gets one of their ids.
+            made = [convert_to_openai_tool(tool) for tool in tools]
+            self._described[key] = (list(tools), made)
+        if tool_choice is not None:
+            given["tool_choice"] = tool_choice
+        return self.bind(tools=self._described[key][1], **given)
 
     def _open(self, *given: Any) -> Any:
         call = super()._open(*given)

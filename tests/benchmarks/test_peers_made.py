@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from agentlanes.bench.bfcl_calls import Call
 from benchmarks.peers.bound import bound_s
 from benchmarks.peers.formal import equal_words, formal_verification
 from benchmarks.peers.items import depends
+from benchmarks.peers.lengths import of_length
 from benchmarks.peers.oracle import Oracle
 from benchmarks.peers.planning import plan_validation, schedule_fault
 from benchmarks.peers.retrieval import retrieval
@@ -17,6 +19,7 @@ WORKLOADS = {
     "retrieval": retrieval,
     "plan-validation": plan_validation,
     "formal-verification": formal_verification,
+    "steps-9": partial(of_length, 9),
 }
 
 
@@ -67,7 +70,6 @@ def test_errors_and_latencies_are_functions_of_seed_and_place():
         assert wrong.draft(item, 0, at) != call
         assert wrong.draft(item, 0, at) == Oracle(items, act_error=1.0, seed=1).draft(item, 0, at)
     stage = Stage(items, act_error=0.1, seed=1)
-    stage.open(item)
     assert bound_s(stage, item) == bound_s(stage, item)
     drawn = [stage.profile.reason(str(n)) for n in range(4000)]
     assert sorted(drawn)[2000] == pytest.approx(6.0, rel=0.1)
@@ -86,9 +88,10 @@ def test_wrong_calls_differ():
 def test_everybody_does_the_task_and_nobody_who_asks_beats_the_bound():
     pytest.importorskip("langchain", reason="the peers are installed by `make bench` alone")
     from benchmarks.peers.contestants import CONTESTANTS
-    from benchmarks.peers.run import run_all
+    from benchmarks.peers.run import Setup, run_all
 
-    names = [name for name in CONTESTANTS if not name.endswith(("-act", "-routed"))]
-    done = run_all(plan_validation(tasks=2), names, tasks=2, act_error=0.0, seed=0)
+    names = tuple(name for name in CONTESTANTS if not name.endswith(("-act", "-routed")))
+    setup = Setup(workload="plan-validation", contestants=names, act_error=0.0)
+    done = run_all(setup, tasks=2)
     assert all(one.success for one in done), [one.why for one in done if not one.success]
     assert all(one.bound_s <= one.wall_s for one in done)

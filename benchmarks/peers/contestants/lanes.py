@@ -1,4 +1,8 @@
-"""agentlanes. `verify="skip"` is no contestant: it verifies nothing."""
+"""agentlanes. `verify="skip"` is no contestant: it verifies nothing.
+
+The two serial ones are the same agents with nothing running ahead: what is gained over them is
+gained by running ahead alone.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from agentlanes.bench.bfcl_calls import Call
 from benchmarks.peers.contestants.base import Contestant, Turn
 from benchmarks.peers.stage import Stage
 
-__all__ = ["CONTESTANTS"]
+__all__ = ["CONTESTANTS", "ahead"]
 
 
 class _Lanes:
@@ -39,13 +43,22 @@ class _Lanes:
         return Turn(messages=done["messages"], calls=calls)
 
 
-def _with(**options: Any) -> Contestant:
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "agentlanes-serial": {"max_run_ahead": 0, "planning": "never"},
+    "agentlanes-plan-serial": {"max_run_ahead": 0, "planning": "always"},
+    "agentlanes-approve": {"planning": "never"},
+    "agentlanes-match": {"verify": "match", "planning": "never"},
+    "agentlanes-plan": {"planning": "always"},
+}
+
+
+def ahead(name: str, depth: int) -> Contestant:
+    """Give a contestant with another depth of run-ahead than its own."""
+    return _with({**_OPTIONS[name], "max_run_ahead": depth})
+
+
+def _with(options: dict[str, Any]) -> Contestant:
     return lambda stage, tools: _Lanes(stage, tools, options)
 
 
-CONTESTANTS: dict[str, Contestant] = {
-    "agentlanes-serial": _with(max_run_ahead=0, planning="never"),
-    "agentlanes-approve": _with(planning="never"),
-    "agentlanes-match": _with(verify="match", planning="never"),
-    "agentlanes-plan": _with(planning="always"),
-}
+CONTESTANTS: dict[str, Contestant] = {name: _with(options) for name, options in _OPTIONS.items()}
