@@ -76,7 +76,7 @@ class Gate:
         """Read a step. Of a text over 8,000 characters the middle is left out."""
         weights = self.weights
         found = {name: x for name, x in self._reader.read(text).items() if x}
-        likely = _kinds(weights, found, self._unsure, call_odds(step))
+        likely = _kinds(weights, found, self._unsure, call_odds(text, step))
         asks = {k: g for k, g in likely.items() if k in self._unsure}
         calls = fsum(asks.values()) >= 0.5
         if calls:
@@ -97,13 +97,17 @@ class Gate:
         return Reading(p_reason=p, kind=weights.kinds[best], shares=shares, abstains=unsure)
 
 
-def call_odds(step: StepFeatures | None) -> float:
-    """Give the log-odds that a step's counters add to the kinds that ask for calls.
+def call_odds(text: str, step: StepFeatures | None = None) -> float:
+    """Give the log-odds that tools on offer add to the kinds that ask for calls.
+
+    They count from the step, or from their schemas where those stand in the text.
 
     Example:
-        >>> call_odds(None), call_odds(StepFeatures(n_tools=3))
+        >>> call_odds("two and two?"), call_odds("two and two?", StepFeatures(n_tools=3))
         (0.0, 2.0)
     """
+    if '"parameters"' in text and '"properties"' in text:
+        return _NO_DOUBT
     if step is None:
         return 0.0
     if step.n_required_params > 0:

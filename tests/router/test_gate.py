@@ -101,6 +101,8 @@ def test_tools_on_offer_make_it_think_of_a_call_and_a_call_about_to_be_made_of_n
     assert offered.kind in (alone.kind, called.kind)
     proof = "Find the smallest prime divisor of $3^{11}+5^{13}$."
     assert gate.read(proof, StepFeatures(n_tools=5)).kind == "maths"
+    schema = {"name": "area", "parameters": {"type": "object", "properties": {"base": {}}}}
+    assert gate.read(f"{json.dumps(schema)}\n{text}").kind in UNSURE_KINDS
 
 
 def test_trouble_counts_where_words_do_not():

@@ -29,6 +29,9 @@ SHARED_RIDGE = 0.01
 OWN_RIDGE = 0.015
 """Penalties, for rows whose weights sum to 1 a kind. Chosen on sources left out."""
 
+SOURCE_SCALE = 10.0
+"""How much more freely a source's own bias moves than a weight: its penalty is 100 times less."""
+
 IN_COMMON = 0.5
 """How much of each kind's weights is the mean over all kinds: what holds for a kind never met."""
 
@@ -138,9 +141,7 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
         for kind in kinds
     ]
     known = ~np.isnan(table.target) & (table.kind != UNSURE_KINDS[0])
-    shared_bias, shared = ridge_logistic(
-        z[known], table.target[known], weight[known], ridge=SHARED_RIDGE
-    )
+    shared_bias, shared = _within_sources(table.where(known), z[known], weight[known])
     known &= ~np.isin(table.kind, UNSURE_KINDS)  # calls are easier than most, none than another
     hard: list[tuple[float, Floats]] = []
     for kind in kinds:
@@ -175,6 +176,23 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
         step=STEP_WEIGHTS,
         seed=seed,
     )
+
+
+def _within_sources(table: Table, z: Floats, weight: Floats) -> tuple[float, Floats]:
+    """Fit what makes a request hard beside others of its source, with a bias for each source.
+
+    Which sources are hard is what somebody chose to collect. Without those biases it would be
+    taken for what makes a request hard, and mislead on a source never met.
+    """
+    import numpy as np
+
+    own = table.source[:, None] == np.unique(table.source)
+    both = np.hstack([z, SOURCE_SCALE * own])
+    _, found = ridge_logistic(both, table.target, weight, ridge=SHARED_RIDGE)
+    shared = found[: z.shape[1]]
+    nothing = np.zeros((len(z), 1))
+    bias, _ = ridge_logistic(nothing, table.target, weight, ridge=1.0, offset=z @ shared)
+    return bias, shared
 
 
 def _drawn_together(
@@ -248,7 +266,7 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
     import numpy as np
 
     table = tabulate(rows)
-    z, _ = log_odds(table, prior, [call_odds(row.step) for row in rows])
+    z, _ = log_odds(table, prior, [call_odds(row.text, row.step) for row in rows])
     steps = [step_features(row.step or StepFeatures(new_user_turn=True)) for row in rows]
     names = sorted(steps[0])
     s = np.array([[step[name] for name in names] for step in steps])
