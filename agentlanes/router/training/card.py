@@ -70,6 +70,6 @@ def figures_text(trained: Trained, lines: Sequence[Line]) -> str:
         )
     written.append(
         f"Abstains from {weights.low:.2f} to below {weights.high:.2f}, and on requests that read "
-        f"like an agent's. Seed {weights.seed}."
+        f"like ones for calls. Seed {weights.seed}."
     )
     return "\n".join(written) + "\n"
