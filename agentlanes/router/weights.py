@@ -12,16 +12,25 @@ from typing import Any
 
 from agentlanes.errors import ConfigError
 
-__all__ = ["SHIPPED", "UNSURE", "UNSURE_KIND", "Weights", "load_weights"]
+__all__ = ["CALL_ODDS", "SHIPPED", "UNSURE", "UNSURE_KINDS", "Weights", "load_weights"]
 
 SHIPPED = Path(__file__).with_name("weights.json")
 """The weights that come with the package."""
 
-UNSURE_KIND = "agent"
-"""The kind of request whose words do not tell what it needs: the gate abstains."""
+UNSURE_KINDS = ("agent", "call")
+"""Kinds of request whose words do not tell what they need: the gate abstains.
 
-UNSURE = 0.35
-"""The probability of a request of that kind. Under a half: nothing asks for the reason lane."""
+Several calls of tools, or one. What tells a right call from a wrong one shows in its draft.
+"""
+
+UNSURE = 0.1
+"""The probability of a request of these kinds, one and the same, so that nothing orders them.
+About what is known of them: of labelled ones few need the reason lane. The gate abstains on them
+whatever its band is."""
+
+CALL_ODDS = 2.0
+"""Log-odds that tools on offer add to the kinds above: the same words then more likely ask for a
+call than for an answer. A tool about to be called, with parameters to fill, leaves no doubt."""
 
 _FORMAT = 1
 

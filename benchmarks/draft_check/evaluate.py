@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentlanes.router import load_router
+from agentlanes.router import StepFeatures, load_router
 from agentlanes.router.draft import EVIDENCE, CheckWeights, DraftCheck, DraftScore
 from agentlanes.router.draft_fit import fit_check
 from agentlanes.router.value import apgr, auroc, interval
@@ -88,7 +88,11 @@ def baselines(rows: Sequence[Drafted]) -> dict[str, list[float]]:
         "grounding alone": each(lambda f: sum(f[name] for name in grounding)),
         "log-probabilities alone": each(lambda f: f["surprise"]),
         "schema alone": each(lambda f: f["schema"]),
-        "gate alone": [router.score(row.step.text).p_reason for row in rows],
+        "gate alone, by the words": [router.score(row.step.text).p_reason for row in rows],
+        "gate alone, told of the tools": [
+            router.score(row.step.text, StepFeatures(n_tools=len(row.step.tools))).p_reason
+            for row in rows
+        ],
         "length": [float(len(row.step.text)) for row in rows],
         "random": [0.0] * len(rows),
     }

@@ -11,7 +11,7 @@ from agentlanes.router.gate import Gate
 from agentlanes.router.lexicon import LEXICON, PHRASES, expand
 from agentlanes.router.router import StepFeatures
 from agentlanes.router.value import auroc
-from agentlanes.router.weights import SHIPPED, UNSURE, load_weights
+from agentlanes.router.weights import SHIPPED, UNSURE, UNSURE_KINDS, load_weights
 from tests.router.probes import AGENT, PROBES
 
 reader = TextReader()
@@ -64,12 +64,50 @@ def test_over_all_kinds_together():
 
 def test_it_does_not_guess_what_an_agent_is_asked():
     read = [gate.read(text) for text in AGENT]
-    unsure = [reading for reading in read if reading.kind == "agent"]
-    assert len(unsure) >= 8
+    unsure = [reading for reading in read if reading.kind in UNSURE_KINDS]
+    assert len(unsure) >= 10
     for reading in unsure:
         assert reading.abstains
         assert reading.p_reason == pytest.approx(UNSURE, abs=1e-3)
     assert all(reading.p_reason < 0.5 for reading in read)
+
+
+CALLS = (
+    "set an alarm for half past six",
+    "What's the weather like in Graz tomorrow?",
+    "Book a table for four at eight tonight, please.",
+    "How much money is in my savings account?",
+)
+
+
+def test_it_gives_all_requests_for_a_call_one_probability_whatever_is_on_offer():
+    steps = [None, StepFeatures(n_tools=1), StepFeatures(n_tools=40, context_tokens=9_000)]
+    read = [gate.read(text, step) for text in (*CALLS, *AGENT) for step in steps]
+    unsure = [reading for reading in read if reading.kind in UNSURE_KINDS]
+    assert len(unsure) > 0.9 * len(read)
+    assert len({reading.p_reason for reading in unsure}) == 1
+    assert all(reading.abstains for reading in unsure)
+
+
+def test_tools_on_offer_make_it_think_of_a_call_and_a_call_about_to_be_made_of_nothing_else():
+    text = "A circle has the same area as a square with side 12. How long is its radius?"
+    alone, offered, called = (
+        gate.read(text, StepFeatures(n_tools=tools, n_required_params=params))
+        for tools, params in ((0, 0), (1, 0), (1, 2))
+    )
+    assert alone.kind not in UNSURE_KINDS
+    assert called.kind in UNSURE_KINDS
+    assert called.abstains
+    assert offered.kind in (alone.kind, called.kind)
+    proof = "Find the smallest prime divisor of $3^{11}+5^{13}$."
+    assert gate.read(proof, StepFeatures(n_tools=5)).kind == "maths"
+    schema = {"name": "area", "parameters": {"type": "object", "properties": {"base": {}}}}
+    assert gate.read(f"{json.dumps(schema)}\n{text}").kind in UNSURE_KINDS
+
+
+def test_trouble_counts_where_words_do_not():
+    failed = StepFeatures(n_tools=3, failed_validations=1, recent_tool_errors=1)
+    assert gate.read(CALLS[0], failed).p_reason > gate.read(CALLS[0]).p_reason
 
 
 @given(st.text(max_size=400), st.none() | steps)

@@ -53,8 +53,11 @@ def figures_text(trained: Trained, lines: Sequence[Line]) -> str:
         written += ["", f"Expected calibration error on the real sources, left out: {ece:.3f}."]
     sure = [
         (chance, row.target)
-        for chance, row in zip(trained.chance, trained.rows, strict=True)
-        if row.target in (0.0, 1.0) and not row.source.startswith("made ") and not row.correct
+        for chance, unsure, row in zip(trained.chance, trained.unsure, trained.rows, strict=True)
+        if not unsure
+        and row.target in (0.0, 1.0)
+        and not row.source.startswith("made ")
+        and not row.correct
     ]
     for side, inside in (
         (f"below {weights.low:.2f}", [(p, y) for p, y in sure if p < weights.low]),
@@ -67,6 +70,6 @@ def figures_text(trained: Trained, lines: Sequence[Line]) -> str:
         )
     written.append(
         f"Abstains from {weights.low:.2f} to below {weights.high:.2f}, and on requests that read "
-        f"like an agent's. Seed {weights.seed}."
+        f"like ones for calls. Seed {weights.seed}."
     )
     return "\n".join(written) + "\n"

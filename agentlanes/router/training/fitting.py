@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from agentlanes.errors import ConfigError, MissingExtra
 from agentlanes.router.features import step_features
+from agentlanes.router.gate import call_odds
 from agentlanes.router.router import StepFeatures
 from agentlanes.router.training.logistic import ridge_logistic
 from agentlanes.router.training.rows import Row
 from agentlanes.router.training.table import Table, tabulate
-from agentlanes.router.weights import UNSURE, UNSURE_KIND, Weights
+from agentlanes.router.weights import UNSURE, UNSURE_KINDS, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,9 @@ KIND_RIDGE = 0.01
 SHARED_RIDGE = 0.01
 OWN_RIDGE = 0.015
 """Penalties, for rows whose weights sum to 1 a kind. Chosen on sources left out."""
+
+SOURCE_SCALE = 10.0
+"""How much more freely a source's own bias moves than a weight: its penalty is 100 times less."""
 
 IN_COMMON = 0.5
 """How much of each kind's weights is the mean over all kinds: what holds for a kind never met."""
@@ -45,16 +49,20 @@ LEAST_SPREAD = 0.4
 
 STEP_WEIGHTS = {
     "tool loop": -0.4,
-    "tools": 0.05,
-    "required params": 0.1,
+    "tools": 0.0,
+    "required params": 0.0,
     "plan steps left": 0.3,
-    "context": 0.1,
+    "context": 0.0,
     "irreversible": 0.3,
     "tool errors": 0.8,
     "repeated calls": 0.8,
     "refused proposals": 0.8,
 }
-"""Log-odds for a step's features to begin with. Set by hand: no public data has labelled steps."""
+"""Log-odds for a step's features to begin with. Set by hand: no public data has labelled steps.
+
+What is on offer says nothing until verdicts have been learned from: it only tells that the request
+may ask for a call. What is left to do and what went wrong do count.
+"""
 
 
 def fit(rows: Sequence[Row], *, seed: int = 0, prior: Weights | None = None) -> Weights:
@@ -132,15 +140,14 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
         )
         for kind in kinds
     ]
-    known = ~np.isnan(table.target) & (table.kind != UNSURE_KIND)
-    shared_bias, shared = ridge_logistic(
-        z[known], table.target[known], weight[known], ridge=SHARED_RIDGE
-    )
+    known = ~np.isnan(table.target) & (table.kind != UNSURE_KINDS[0])
+    shared_bias, shared = _within_sources(table.where(known), z[known], weight[known])
+    known &= ~np.isin(table.kind, UNSURE_KINDS)  # calls are easier than most, none than another
     hard: list[tuple[float, Floats]] = []
     for kind in kinds:
         rows = known & (table.kind == kind)
         if not np.any(rows):
-            odds = 0.0 if kind != UNSURE_KIND else math.log(UNSURE / (1 - UNSURE))
+            odds = 0.0 if kind not in UNSURE_KINDS else math.log(UNSURE / (1 - UNSURE))
             hard.append((odds, np.zeros_like(shared)))
             continue
         if kind == ALONE:
@@ -171,10 +178,27 @@ def fit_table(table: Table, *, seed: int = 0, near: Weights | None = None) -> We
     )
 
 
+def _within_sources(table: Table, z: Floats, weight: Floats) -> tuple[float, Floats]:
+    """Fit what makes a request hard beside others of its source, with a bias for each source.
+
+    Which sources are hard is what somebody chose to collect. Without those biases it would be
+    taken for what makes a request hard, and mislead on a source never met.
+    """
+    import numpy as np
+
+    own = table.source[:, None] == np.unique(table.source)
+    both = np.hstack([z, SOURCE_SCALE * own])
+    _, found = ridge_logistic(both, table.target, weight, ridge=SHARED_RIDGE)
+    shared = found[: z.shape[1]]
+    nothing = np.zeros((len(z), 1))
+    bias, _ = ridge_logistic(nothing, table.target, weight, ridge=1.0, offset=z @ shared)
+    return bias, shared
+
+
 def _drawn_together(
     kinds: Sequence[str], hard: Sequence[tuple[float, Floats]]
 ) -> list[tuple[float, Floats]]:
-    apart = (UNSURE_KIND, ALONE) if len(kinds) > 1 else ()
+    apart = (*UNSURE_KINDS, ALONE) if len(kinds) > 1 else ()
     known = [pair for kind, pair in zip(kinds, hard, strict=True) if kind not in apart]
     bias = sum(b for b, _ in known) / max(1, len(known))
     mean = sum(w for _, w in known) / max(1, len(known))
@@ -197,23 +221,31 @@ def _start(
     return np.append(near.kind_bias[at] + float(np.dot(raw, mean)), raw * spread)
 
 
-def log_odds(table: Table, weights: Weights) -> tuple[Floats, Floats]:
+def log_odds(table: Table, weights: Weights, asks: Sequence[float] = ()) -> tuple[Floats, Floats]:
     """Give each row's log-odds of needing reasoning, and of every kind its probability.
 
     What `Gate.read` computes one text at a time.
+
+    Args:
+        table: The rows.
+        weights: What to read them with.
+        asks: `call_odds` of each row's step; none by default.
     """
     import numpy as np
 
     read = np.array([weights.kind_text[name] for name in table.names])
     odds = table.x @ read + np.array(weights.kind_bias)
+    unsure = np.isin(weights.kinds, UNSURE_KINDS)
+    if len(asks):
+        odds[:, unsure] += np.asarray(asks)[:, None]
     odds = np.exp(odds - odds.max(axis=1, keepdims=True))
     likely = odds / odds.sum(axis=1, keepdims=True)
     likely = np.where(likely < 0.005 / likely.sum(axis=1, keepdims=True), 0.0, likely)
     likely /= likely.sum(axis=1, keepdims=True)
-    if UNSURE_KIND in weights.kinds:
-        at = weights.kinds.index(UNSURE_KIND)
-        sure = likely.argmax(axis=1) == at
-        likely[sure] = np.eye(len(weights.kinds))[at]
+    if np.any(unsure):
+        calls = likely[:, unsure].sum(axis=1) >= 0.5
+        best = np.where(unsure, likely[calls], -1.0).argmax(axis=1)
+        likely[calls] = np.eye(len(weights.kinds))[best]
     hard = table.x @ np.array([weights.text[name] for name in table.names])
     return np.sum(likely * (hard + np.array(weights.bias)), axis=1), likely
 
@@ -234,7 +266,7 @@ def _refit(rows: Sequence[Row], prior: Weights, seed: int) -> Weights:
     import numpy as np
 
     table = tabulate(rows)
-    z, _ = log_odds(table, prior)
+    z, _ = log_odds(table, prior, [call_odds(row.text, row.step) for row in rows])
     steps = [step_features(row.step or StepFeatures(new_user_turn=True)) for row in rows]
     names = sorted(steps[0])
     s = np.array([[step[name] for name in names] for step in steps])

@@ -27,7 +27,7 @@ from agentlanes.router.training.validation import (
     left_out,
     left_out_odds,
 )
-from agentlanes.router.weights import UNSURE_KIND, Weights
+from agentlanes.router.weights import Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,12 +55,14 @@ class Trained:
         rows: What they were fitted to.
         chance: The probability of each row under weights that never saw its source, calibrated
             the same way.
+        unsure: Whether that reading abstained because the row asks for calls.
         kinds: The kind of each row, found by the gate where the data did not say.
     """
 
     weights: Weights
     rows: Sequence[Row]
     chance: NDArray[np.float64]
+    unsure: NDArray[np.bool_]
     kinds: Sequence[str]
 
 
@@ -100,14 +102,14 @@ def train(
     for source, without in left_out(table, weights):
         say(f"left out {source}")
         fitted.append((source, without))
-    odds = left_out_odds(table, fitted)
-    weights, odds = calibrated(weights, table, odds)
+    odds, unsure = left_out_odds(table, fitted)
+    weights, odds = calibrated(weights, table, odds, unsure)
     chance = chances(odds)
     sure = [
         i
         for i, row in enumerate(rows)
         if row.target in (0.0, 1.0)
-        and table.kind[i] != UNSURE_KIND
+        and not unsure[i]
         and not row.source.startswith("made ")
         and not row.correct
         and not isnan(odds[i])
@@ -117,5 +119,6 @@ def train(
         weights=replace(weights, low=low, high=high),
         rows=rows,
         chance=chance,
+        unsure=unsure,
         kinds=[str(kind) for kind in table.kind],
     )

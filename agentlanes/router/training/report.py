@@ -15,7 +15,6 @@ from agentlanes.router.evaluation.figures import Figures, figures_of
 from agentlanes.router.evaluation.samples import Sample
 from agentlanes.router.training.pipeline import Trained
 from agentlanes.router.training.rows import Row
-from agentlanes.router.weights import UNSURE_KIND
 
 __all__ = ["Line", "report", "table_text"]
 
@@ -77,13 +76,7 @@ def _made(row: Row) -> bool:
 
 
 def _line(trained: Trained, name: str, wanted: Callable[[Row], bool]) -> Line:
-    chosen = [
-        i
-        for i, row in enumerate(trained.rows)
-        if row.target in (0.0, 1.0)
-        and (trained.kinds[i] != UNSURE_KIND or name == row.source)
-        and wanted(row)
-    ]
+    chosen = [i for i, row in enumerate(trained.rows) if row.target in (0.0, 1.0) and wanted(row)]
     samples = [
         Sample(text=trained.rows[i].text, source=name, label=int(trained.rows[i].target or 0.0))
         for i in chosen
