@@ -72,7 +72,7 @@ class Burst:
         if not self._done:
             work = run_ahead(self._parts, self._context, proposal, self._config)
             task = asyncio.create_task(work)
-            exchange.running[proposal["index"]] = task
+            exchange.run(proposal["index"], task)
             self._work.append(task)
 
     async def finish(self, drafted: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -168,7 +168,7 @@ class Admission:
     z: float = 1.645
     window: int = 64
     min_verdicts: int = 8
-    capacity: int = 8
+    capacity: int = 64
     waste_weight: float = 1.0
     hysteresis: float = 1.25
     probe_every: int = 16

@@ -77,6 +77,11 @@ def verdict_on(proposal: ProposalDict, verdicts: Mapping[int, VerdictDict]) -> V
 
 
 @dataclass(slots=True)
+class _Count:
+    tasks: int = 0
+
+
+@dataclass(slots=True)
 class Exchange:
     """Proposals of one window and the verdicts on them.
 
@@ -94,6 +99,7 @@ class Exchange:
     closed: bool = False
     running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     forks: dict[Session[Any], list[tuple[int, Any]]] = field(default_factory=dict)
+    _ahead: _Count = field(default_factory=_Count)
     _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict)
 
     def propose(self, case: Case) -> None:
@@ -106,6 +112,15 @@ class Exchange:
         bound: VerdictDict = {**verdict, "binding": bound_to(self.cases[index].proposal)}
         self.verdicts.setdefault(index, bound)
         self._pulse()
+
+    def run(self, index: int, task: asyncio.Task[None]) -> None:
+        """Keep the task of a call that runs ahead, or waits to."""
+        self.running[index] = task
+        self._ahead.tasks += 1
+        task.add_done_callback(self._ended)
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self._ahead.tasks -= 1
 
     def changed(self) -> None:
         """Wake whoever waits for something in the exchange."""
@@ -183,27 +198,30 @@ class Exchanges:
     """The open exchanges of one built graph, by run and window. No module globals."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, int], Exchange] = {}
+        self._open: dict[str, tuple[int, Exchange]] = {}
+        self._ahead = _Count()
         self._failures: dict[str, BaseException] = {}
 
     def open(self, run: str, window: int, *, judging: bool) -> None:
         """Open a window's exchange; what an earlier window of the run left is swept."""
         self.sweep(run)
-        self._open[run, window] = Exchange(judging=judging)
+        self._open[run] = window, Exchange(judging=judging, _ahead=self._ahead)
 
     def get(self, run: str, window: int) -> Exchange | None:
         """Give a window's exchange, or `None` when it was lost or is closed."""
-        found = self._open.get((run, window))
+        found = self.last(run, window)
         return None if found is None or found.closed else found
 
     def last(self, run: str, window: int) -> Exchange | None:
         """Give a window's exchange even when it is closed, for what was found out in it."""
-        return self._open.get((run, window))
+        number, found = self._open.get(run, (None, None))
+        return found if number == window else None
 
     def sweep(self, run: str) -> None:
         """Drop whatever is open for a run."""
-        for key in [key for key in self._open if key[0] == run]:
-            self._open.pop(key).close()
+        _, left = self._open.pop(run, (None, None))
+        if left is not None:
+            left.close()
 
     def keep_failure(self, key: str, error: BaseException) -> None:
         """Keep a branch's exception for the next `route` of this process to raise."""
@@ -216,7 +234,7 @@ class Exchanges:
     @property
     def in_flight(self) -> int:
         """Calls that run ahead, or wait to, in all open windows."""
-        return sum(not t.done() for e in self._open.values() for t in e.running.values())
+        return self._ahead.tasks
 
     def __len__(self) -> int:
         return len(self._open)
