@@ -146,7 +146,7 @@ class Admission:
         window: Verdicts that count, per tool and for the lane; and durations per median.
         min_verdicts: Verdicts before a tool can go off.
         capacity: Calls in flight at which load doubles the weight of waste.
-        waste_weight: What a wasted second costs against a saved one; 0 always runs ahead.
+        waste_weight: What a second of work costs against one of waiting; 0 always runs ahead.
         hysteresis: How many times heavier waste is for coming on again, at least 1.
         probe_every: Calls of a tool that is off, per probe.
         probe_s: Seconds after which the next call of a tool that is off is a probe.
@@ -169,7 +169,7 @@ class Admission:
     window: int = 64
     min_verdicts: int = 8
     capacity: int = 64
-    waste_weight: float = 1.0
+    waste_weight: float = 0.5
     hysteresis: float = 1.25
     probe_every: int = 16
     probe_s: float = 60.0

@@ -86,7 +86,7 @@ def test_saving_and_waste_are_as_worked_out_by_hand() -> None:
 
 
 def test_a_verdict_that_comes_before_the_tool_ends_hides_less_than_it_wastes() -> None:
-    admission = Admission(min_verdicts=1, z=0.0)
+    admission = Admission(min_verdicts=1, z=0.0, waste_weight=1.0)
     for what, seconds in (("act", 1.0), ("reason", 2.0), ("tool", 8.0)):
         admission.observe_time(what, seconds, tool="t")  # type: ignore[arg-type]
     judged(admission, 3, 1)  # z=0: the share itself, 3/4
@@ -118,7 +118,7 @@ def test_a_new_tool_begins_with_what_is_known_of_the_lane() -> None:
 
 
 def test_it_comes_back_on_later_than_it_went_off() -> None:
-    admission = Admission(z=0.0, min_verdicts=1, window=10, hysteresis=1.4)
+    admission = Admission(z=0.0, min_verdicts=1, window=10, hysteresis=1.4, waste_weight=1.0)
     judged(admission, 5, 5)
     assert admission.table()[0]["state"] == "on"  # 0.5 against 0.5
     judged(admission, 0, 1)  # the oldest verdict, an approval, is dropped: 0.4
@@ -130,7 +130,7 @@ def test_it_comes_back_on_later_than_it_went_off() -> None:
 
 
 def test_load_holds_single_calls_back_and_changes_no_state() -> None:
-    admission = Admission(z=0.0, min_verdicts=1, capacity=4)
+    admission = Admission(z=0.0, min_verdicts=1, capacity=4, waste_weight=1.0)
     judged(admission, 3, 1)
     assert admission.admit("t", in_flight=8, now=0).run_ahead  # 3/4 against three times 1/4
     held = admission.admit("t", in_flight=9, now=0)
