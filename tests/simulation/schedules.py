@@ -129,11 +129,12 @@ def schedules(draw: st.DrawFn) -> Schedule:
         f"{kind} {0 if kind == 'plan' else place}": quirk
         for kind, place, quirk in draw(_few(quirky))
     }
+    slips = draw(_few(st.sampled_from(("other", "extra", "missing", "garbage", "empty"))))
     if draw(st.integers(0, 4)) == 0:
         # Keyed by how often it was asked: sound for one place only, where nothing before it is
-        # discarded and asked again.
+        # discarded and asked again. A call that deviates from a rejected plan would be.
         once: Any = draw(st.sampled_from(("reject_once", "unreadable_once")))
-        quirks = {f"call {draw(places)}": once}
+        quirks, slips = {f"call {draw(places)}": once}, ()
     texts = sorted({call_text(tool, args) for tool, args in truth})
     moods: dict[str, Mood] = {}
     fails: bool = draw(st.booleans())
@@ -146,7 +147,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
         wrong=wrong,
         stubborn=frozenset(draw(_few(places))) if wrong else frozenset(),
         batch=draw(st.integers(1, 4)),
-        plan_slips=draw(_few(st.sampled_from(("other", "extra", "missing", "garbage", "empty")))),
+        plan_slips=slips,
         open_steps=frozenset(draw(_few(places))),
         quirks=quirks,
         act_fails=frozenset(draw(_few(places))) if draw(st.booleans()) else frozenset(),
