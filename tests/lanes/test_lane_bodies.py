@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.tools import tool
 
-from agentlanes.config import Settings
 from agentlanes.errors import (
     EndpointOverloaded,
     EndpointRefused,
@@ -14,29 +12,8 @@ from agentlanes.errors import (
     MalformedReply,
     ReplyBlocked,
 )
-from agentlanes.lanes.chat_model import LaneChatModel
-from agentlanes.lanes.lane import Lane, Timers
 from agentlanes.testing import EndpointServer, Fault, Reply, on_requests
-
-QUICK = Timers(connect_s=2, first_token_s=0.3, progress_s=0.3, total_s=5)
-
-
-@tool
-def get_weather(city: str) -> str:
-    """Current weather of a city."""
-    return city
-
-
-def ok(body: dict[str, Any]) -> Reply:
-    return Reply(content="all is well")
-
-
-def model_at(base_url: str, **fields: Any) -> LaneChatModel:
-    return LaneChatModel.from_lane(Lane("m", base_url=base_url, **fields), "act", Settings())
-
-
-async def drain(model: Any, text: str = "?") -> str:
-    return "".join([chunk.text async for chunk in model.astream(text)])
+from tests.lanes.asking import drain, get_weather, model_at, ok
 
 
 async def test_a_stream_without_finish_reason_is_incomplete() -> None:

@@ -4,37 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.tools import tool
 
-from agentlanes.config import Settings
 from agentlanes.errors import (
     DeadlineExceeded,
     EndpointUnreachable,
     IncompleteReply,
 )
-from agentlanes.lanes.chat_model import LaneChatModel
-from agentlanes.lanes.lane import Lane, Timers
+from agentlanes.lanes.lane import Timers
 from agentlanes.testing import EndpointServer, Fault, Latency, Reply, on_requests
-
-QUICK = Timers(connect_s=2, first_token_s=0.3, progress_s=0.3, total_s=5)
-
-
-@tool
-def get_weather(city: str) -> str:
-    """Current weather of a city."""
-    return city
-
-
-def ok(body: dict[str, Any]) -> Reply:
-    return Reply(content="all is well")
-
-
-def model_at(base_url: str, **fields: Any) -> LaneChatModel:
-    return LaneChatModel.from_lane(Lane("m", base_url=base_url, **fields), "act", Settings())
-
-
-async def drain(model: Any, text: str = "?") -> str:
-    return "".join([chunk.text async for chunk in model.astream(text)])
+from tests.lanes.asking import QUICK, drain, model_at, ok
 
 
 @pytest.mark.parametrize("close", ["rst", "fin"])

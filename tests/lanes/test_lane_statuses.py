@@ -4,39 +4,17 @@ from typing import Any
 
 import openai
 import pytest
-from langchain_core.tools import tool
 
-from agentlanes.config import Secret, Settings
+from agentlanes.config import Secret
 from agentlanes.errors import (
     EndpointOverloaded,
     EndpointRefused,
     ToolCallingUnsupported,
 )
-from agentlanes.lanes.chat_model import LaneChatModel
-from agentlanes.lanes.lane import Lane, Timers
 from agentlanes.lanes.retry import retry_after_s
 from agentlanes.lanes.translate import Asked, translate
 from agentlanes.testing import EndpointServer, Fault, Reply, on_requests
-
-QUICK = Timers(connect_s=2, first_token_s=0.3, progress_s=0.3, total_s=5)
-
-
-@tool
-def get_weather(city: str) -> str:
-    """Current weather of a city."""
-    return city
-
-
-def ok(body: dict[str, Any]) -> Reply:
-    return Reply(content="all is well")
-
-
-def model_at(base_url: str, **fields: Any) -> LaneChatModel:
-    return LaneChatModel.from_lane(Lane("m", base_url=base_url, **fields), "act", Settings())
-
-
-async def drain(model: Any, text: str = "?") -> str:
-    return "".join([chunk.text async for chunk in model.astream(text)])
+from tests.lanes.asking import drain, get_weather, model_at, ok
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504])
