@@ -76,6 +76,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             config=config,
             route=state["route"],
             run_ahead=window["run_ahead"],
+            room=parts.limits.max_steps - len(state["committed"]),
             correction=state.get("correction"),
             carry=state.get("carry"),
             brief=state.get("brief"),

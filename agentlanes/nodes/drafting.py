@@ -156,7 +156,9 @@ async def _finish(
     elif not exchange.judging:
         context.leftover.append({"finish": True, "text": text})
     announce(context, proposal)
-    if parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None:
+    early = parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None
+    # A run that takes more steps than it may gives no answer, early or late.
+    if early and sum(case.proposal["kind"] == "call" for case in exchange.cases) <= context.room:
         await _answer_early(parts, state, context, text)
     return {"pending": [], "done": True, "first": False}
 

@@ -151,7 +151,10 @@ def _accept(settled: Settled, proposal: ProposalDict, verdict: VerdictDict, numb
     if proposal["kind"] == "plan":
         _begin_plan(settled, proposal["steps"], unverified=unverified)
         settled.fates[index] = "committed"
-        return True
+        if unverified:
+            # Goes on call by call. Were its calls taken in, a crash would decide whether they are.
+            settled.rejected = index
+        return not unverified
     if proposal["kind"] == "finish":
         settled.fates[index] = _fate(verdict)
         settled.finished, settled.answer = True, proposal["text"] or None

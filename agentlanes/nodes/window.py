@@ -54,6 +54,7 @@ class ActContext:
         config: The act node's own config: what is called with it streams as the graph's own.
         route: The router's decision for the window.
         run_ahead: Unverified proposals allowed in flight.
+        room: Calls that the run may still commit.
         correction: What was rejected last, for the first draft.
         carry: Calls drafted earlier and not proposed yet.
         brief: The reason lane's words to carry out.
@@ -74,6 +75,7 @@ class ActContext:
     config: RunnableConfig
     route: Route
     run_ahead: int
+    room: int
     correction: Correction | None
     carry: list[dict[str, Any]] | None
     brief: str | None

@@ -19,7 +19,17 @@ from agentlanes.plan import approve, binding
 from agentlanes.speculation.session import Session
 from agentlanes.state import ProposalDict, VerdictDict
 
-__all__ = ["Case", "Exchange", "Exchanges", "Mode", "binds", "bound_to", "subject", "verdict_on"]
+__all__ = [
+    "Case",
+    "Exchange",
+    "Exchanges",
+    "Mode",
+    "binds",
+    "bound_to",
+    "ends",
+    "subject",
+    "verdict_on",
+]
 
 Mode = Literal["approve", "match", "skip", "check"]
 """What a proposal needs: the reason lane's approval, the same call of its own, nothing, or the
@@ -74,6 +84,13 @@ def verdict_on(proposal: ProposalDict, verdicts: Mapping[int, VerdictDict]) -> V
         return own
     plan = verdicts.get(proposal["rides_on"])
     return approve("plan") if plan is not None and plan["status"] == "approve" else plan
+
+
+def ends(verdict: VerdictDict, proposal: ProposalDict) -> bool:
+    """Say whether a verdict ends its window: nothing that follows its proposal counts."""
+    if verdict["status"] == "unavailable":
+        return proposal["kind"] == "plan"
+    return verdict["status"] != "approve"
 
 
 @dataclass(slots=True)
@@ -137,8 +154,11 @@ class Exchange:
 
     @property
     def rejected(self) -> int | None:
-        """The lowest index whose verdict ends the window: rejected, or not readable."""
-        ended = [i for i, v in self.verdicts.items() if v["status"] in ("reject", "unknown")]
+        """The lowest index whose verdict ends the window.
+
+        It is rejected, or not readable, or a plan that nobody could judge.
+        """
+        ended = [i for i, v in self.verdicts.items() if ends(v, self.cases[i].proposal)]
         return min(ended, default=None)
 
     def unverified(self, up_to: int) -> int:
