@@ -31,21 +31,39 @@ def _pyplot() -> Any:
 
 
 def plot_pareto(rows: Sequence[Row], file: Path) -> None:
-    """Draw success against latency, with cost as area, a panel a workload."""
+    """Draw success against latency, with cost as area, a panel a workload and a colour each."""
     pyplot = _pyplot()
     names = list(dict.fromkeys(row["workload"] for row in rows))
-    figure, panels = pyplot.subplots(1, len(names), figsize=(5 * len(names), 4.4), squeeze=False)
-    for panel, name in zip(panels[0], names, strict=True):
-        for row in rows:
-            if row["workload"] != name:
-                continue
+    deep = -(-(len(names) + 1) // 2)  # two beside each other; what is left over is for the legend
+    figure, grid = pyplot.subplots(deep, 2, figsize=(10, 3.6 * deep), squeeze=False)
+    colours = {
+        name: pyplot.cm.tab20(number % 20)
+        for number, name in enumerate(dict.fromkeys(row["contestant"] for row in rows))
+    }
+    colours["agentlanes-plan"] = "black"
+    panels = [panel for line in grid for panel in line]
+    for panel, name in zip(panels, names, strict=False):
+        # The costly ones first, for the others to lie on them.
+        mine = [row for row in rows if row["workload"] == name]
+        for row in sorted(mine, key=lambda row: -row["cost_usd_per_task"]):
             ours = row["contestant"].startswith("agentlanes")
-            spot = (row["wall_p50_s"], 100 * row["success"])
-            area = 20 + 3000 * row["cost_usd_per_task"]
-            panel.scatter(*spot, s=area, alpha=0.6, color="tab:blue" if ours else "tab:gray")
-            panel.annotate(row["contestant"], spot, fontsize=6, rotation=40)
+            panel.scatter(
+                row["wall_p50_s"],
+                100 * row["success"],
+                s=30 + 3000 * row["cost_usd_per_task"],
+                color=colours[row["contestant"]],
+                edgecolors="black" if ours else "none",
+                marker="o" if ours else "s",
+                alpha=0.8,
+            )
         panel.set(xscale="log", title=name, xlabel="p50, s (area: cost)", ylabel="success, %")
-        panel.set_ylim(top=125)
+        panel.set_ylim(top=108)
+    for panel in panels[len(names) :]:
+        panel.axis("off")
+    for name, colour in colours.items():
+        marker = "o" if name.startswith("agentlanes") else "s"
+        panels[-1].scatter([], [], s=40, color=colour, marker=marker, label=name)
+    panels[-1].legend(ncols=2, fontsize=8, loc="center", frameon=False)
     _save(pyplot, figure, file)
 
 
