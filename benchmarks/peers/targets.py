@@ -166,14 +166,14 @@ def _overheads(overhead: Sequence[Row]) -> Iterator[Target]:
             continue
         ratio = row["cpu_ms"] / bare["cpu_ms"]
         yield Target(
-            aim=f"a step of `{name}`: at most {_OVERHEAD}x of the bare loop's CPU",
+            aim=f"a step of {name}: at most {_OVERHEAD}x of the bare loop's CPU",
             measured=f"{ratio:.2f}x",
             met=ratio <= _OVERHEAD,
         )
         if middlewares is not None:
             ratio = row["cpu_ms"] / middlewares["cpu_ms"]
             yield Target(
-                aim=f"a step of `{name}`: below `{_MIDDLEWARES}`",
+                aim=f"a step of {name}: below {_MIDDLEWARES}",
                 measured=f"{ratio:.2f}x of it",
                 met=ratio < 1,
             )
