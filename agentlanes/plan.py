@@ -166,6 +166,18 @@ _encode = json.JSONEncoder(
 _NO_STEPS = canonical({"steps": []})
 
 
+def same_steps(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> bool:
+    """Say whether two plans make the same calls, whatever their intents are said to be.
+
+    Example:
+        >>> same_steps([{"tool": "t", "args": {}, "intent": "look"}], [{"tool": "t", "args": {}}])
+        True
+    """
+    return [(s["tool"], canonical(s["args"])) for s in steps] == [
+        (s["tool"], canonical(s["args"])) for s in others
+    ]
+
+
 def binding(
     tool: str,
     args: Mapping[str, Any],
@@ -188,18 +200,6 @@ Judging = Literal["reason", "plan", "code", "skip", "person"]
 def approve(by: Judging, reason: str = "") -> VerdictDict:
     """Make an approving verdict."""
     return VerdictDict(status="approve", by=by, reason=reason, suggestion=None, binding="")
-
-
-def same_steps(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> bool:
-    """Say whether two plans make the same calls, whatever their intents are said to be.
-
-    Example:
-        >>> same_steps([{"tool": "t", "args": {}, "intent": "look"}], [{"tool": "t", "args": {}}])
-        True
-    """
-    return [(s["tool"], canonical(s["args"])) for s in steps] == [
-        (s["tool"], canonical(s["args"])) for s in others
-    ]
 
 
 def reject(

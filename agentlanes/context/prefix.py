@@ -22,7 +22,7 @@ from agentlanes.context.per_message import PerMessage
 from agentlanes.context.prompts import ASIDE_PREFIXES
 from agentlanes.context.same import Same
 
-__all__ = ["BREAKS", "Chain", "PromptNotes", "Shared", "compare", "prompt_chain"]
+__all__ = ["BREAKS", "PromptNotes", "Shared"]
 
 _ASIDES = ("correction", "conclusion", "plan step", "proposal", "work", "draft")
 _KINDS = {"human": "user", "ai": "assistant"}
@@ -97,8 +97,8 @@ class PromptNotes:
         """Note what a lane is shown, and give the key of the note: short, and good for a state.
 
         Args:
-            messages: As for `prompt_chain`.
-            tools: As for `prompt_chain`.
+            messages: The prompt's messages. Their ids do not count, since they are not sent.
+            tools: The tools as they are bound to the model. The same list is read once.
         """
         key = f"{self._name}.{next(self._numbers)}"
         # The first and the last are made for this prompt alone; the rest is the transcript.
@@ -123,7 +123,7 @@ class PromptNotes:
         earlier, later = self._get(before), self._get(now)
         if later is None or (earlier is None and before is not None):
             return None
-        return compare(earlier, later)
+        return _compare(earlier, later)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Forget prompts that nothing will be compared with."""
@@ -138,30 +138,7 @@ class PromptNotes:
         return self._chains.get(key) if isinstance(key, str) else None
 
 
-def prompt_chain(messages: Sequence[BaseMessage], tools: Sequence[Any] = ()) -> Chain:
-    """Write down what a lane is shown.
-
-    Args:
-        messages: The prompt's messages. Their ids do not count, since they are not sent.
-        tools: The tools as they are bound to the model. The same list is read once.
-
-    Example:
-        >>> from langchain_core.messages import HumanMessage, SystemMessage
-        >>> chain = prompt_chain([SystemMessage("Be brief."), HumanMessage("Hello.")])
-        >>> [(kind, size) for kind, _, size in chain]
-        [('system', 9), ('user', 6)]
-    """
-    return _chain(messages, [_part(message) for message in messages], tools)
-
-
-def compare(before: Chain | None, now: Chain) -> Shared:
-    """Say how much of a prompt is the beginning of the one before it.
-
-    Example:
-        >>> old, new = [("system", 1, 90), ("user", 2, 10)], [("system", 1, 90), ("user", 3, 60)]
-        >>> compare(old, new)
-        {'shared_chars': 90, 'total_chars': 150, 'broke': 'message'}
-    """
+def _compare(before: Chain | None, now: Chain) -> Shared:
     total = sum([size for _, _, size in now])
     if before is None:
         return Shared(shared_chars=0, total_chars=total, broke="first")

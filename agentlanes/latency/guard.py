@@ -18,20 +18,15 @@ What is lost is counted, and said in a line when the service is found down and o
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import math
 import re
-import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from contextvars import Context
-from http.client import HTTPConnection
 from queue import Empty
-from urllib.parse import urlsplit
 
 import langsmith.run_trees
 import langsmith.utils
@@ -40,6 +35,7 @@ from langsmith import Client
 
 from agentlanes.config import Settings
 from agentlanes.latency.bounded import ANSWER_S, CONNECT_S, BoundedAdapter, BoundedQueue
+from agentlanes.latency.hang_up import hang_up
 from agentlanes.redact import mask, redact
 
 __all__ = ["MAX_HELD_BYTES", "MAX_HELD_STALLED_BYTES", "Guard", "guard", "note_untraced_steps"]
@@ -54,7 +50,6 @@ _INFO_S = 3.0
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 60.0
 _IDLE_EXIT_S = 3.0  # at the end, how long to wait without anything being sent
-_HANG_UP_S, _HANG_UP_EVERY_S = 10.0, 0.5  # its three retries take 4 s; a look for them 15 ms
 _LONGEST_EXIT_S = 30.0
 _STALLED_S = 2.0
 _SETTLE_S = 1.0
@@ -256,13 +251,7 @@ class Guard:
     def _hang_up(self, after_s: float) -> None:
         """End what was asked for before there was a guard: langsmith waits for it, also at exit."""
         time.sleep(after_s)
-        host, last = urlsplit(self._url).hostname, time.monotonic() + _HANG_UP_S
-        while self._up is not True and time.monotonic() < last:
-            for one in gc.get_objects():
-                if isinstance(one, HTTPConnection) and one.host == host and one.sock:
-                    with contextlib.suppress(OSError):
-                        one.sock.shutdown(socket.SHUT_RDWR)
-            time.sleep(_HANG_UP_EVERY_S)
+        hang_up(self._url, lambda: self._up is True)
 
     def _is_up(self) -> bool:
         if self._up is None:

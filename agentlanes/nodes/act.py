@@ -132,7 +132,7 @@ async def _run(
         if key != "__pregel_durability"
     }
     work = asyncio.create_task(subgraph.ainvoke(start, child, context=context))
-    stop = asyncio.create_task(exchange.until(lambda: exchange.rejected is not None))
+    stop = asyncio.create_task(exchange.until(lambda: exchange.ends_at is not None))
     whole = False
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -161,7 +161,7 @@ async def _run(
 async def _let_earlier_end(exchange: Exchange) -> None:
     """Cancel the calls that are discarded and await those before them: they still count."""
     while True:
-        limit = exchange.rejected
+        limit = exchange.ends_at
         for index, task in exchange.running.items():
             if limit is not None and index >= limit:
                 task.cancel()
@@ -180,7 +180,7 @@ async def _let_earlier_end(exchange: Exchange) -> None:
 
 
 def _moved(exchange: Exchange, limit: int | None) -> bool:
-    return exchange.rejected != limit
+    return exchange.ends_at != limit
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

@@ -40,7 +40,7 @@ async def run_ahead(
         return name in parts.tools and parts.tools[name].effect.ordered
 
     def discarded() -> bool:
-        return exchange.rejected is not None and exchange.rejected <= index
+        return exchange.ends_at is not None and exchange.ends_at <= index
 
     def free() -> bool:
         return discarded() or (

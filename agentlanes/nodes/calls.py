@@ -19,7 +19,7 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, conforms, reject
-from agentlanes.speculation.exchange import Case, Exchange
+from agentlanes.speculation.exchange import Case
 from agentlanes.state import PlanDict, ProposalDict
 
 __all__ = ["Burst", "authorises", "count_calls", "is_fenced"]
@@ -59,7 +59,7 @@ class Burst:
         if self._done:
             return
         exchange = self._context.exchange
-        room = self._parts.limits.max_window - _calls(exchange)
+        room = self._parts.limits.max_window - exchange.calls
         proposal = self._propose(drafted, whole) if room > 0 else None
         if proposal is None:
             self._done = True
@@ -251,7 +251,3 @@ def count_calls(transcript: Sequence[BaseMessage]) -> int:
     """Count the tool calls a transcript holds."""
     # By what it calls itself: `isinstance` takes ten times as long for classes of pydantic.
     return sum([message.type in _RESULTS for message in transcript])
-
-
-def _calls(exchange: Exchange) -> int:
-    return sum(case.proposal["kind"] == "call" for case in exchange.cases)

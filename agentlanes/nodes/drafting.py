@@ -158,7 +158,7 @@ async def _finish(
     announce(context, proposal)
     early = parts.deliver == "provisional" and exchange.verdict(proposal["index"]) is None
     # A run that takes more steps than it may gives no answer, early or late.
-    if early and sum(case.proposal["kind"] == "call" for case in exchange.cases) <= context.room:
+    if early and exchange.calls <= context.room:
         await _answer_early(parts, state, context, text)
     return {"pending": [], "done": True, "first": False}
 

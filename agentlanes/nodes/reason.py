@@ -105,7 +105,7 @@ async def _judge_window(
 async def _settle_verdicts(exchange: Exchange, judging: Judging) -> None:
     """Await the verdicts that still matter: those below the lowest rejection."""
     while True:
-        last = exchange.rejected
+        last = exchange.ends_at
         for index, task in judging.items():
             if last is not None and index > last:
                 task.cancel()

@@ -47,7 +47,7 @@ def settled_window(
     state: AgentState,
     wrote: tuple[Proposed, Judged | None],
     fates: Fates,
-    rejected: int | None,
+    ends_at: int | None,
     undone: Interval | None,
     *,
     carried: int | None = None,
@@ -59,7 +59,7 @@ def settled_window(
         state: The state before it is settled.
         wrote: What the two branches wrote.
         fates: What became of each proposal.
-        rejected: The lowest index that was rejected.
+        ends_at: Index of the proposal whose verdict ended the window.
         undone: When calls that ran ahead were taken back, from the run's start.
         carried: Number of the draft whose calls go to the next window.
     """
@@ -69,7 +69,7 @@ def settled_window(
         return Told(answer=early)
     window = state["window"]
     ordered = {name for name, tool in parts.tools.items() if tool.effect.ordered}
-    spans = window_spans(window, proposed, judged, fates, rejected, ordered, carried=carried)
+    spans = window_spans(window, proposed, judged, fates, ends_at, ordered, carried=carried)
     made, prompts = _window_records(parts, state, proposed, judged, fates, spans)
     closing = spans.closing
     if early is not None and spans.answer is not None:

@@ -84,7 +84,7 @@ def settle_node(
             state,
             (proposed, judged),
             settled.fates,
-            settled.rejected,
+            settled.ends_at,
             undone,
             carried=_carried(proposed, settled) if carry else None,
         )
@@ -150,7 +150,7 @@ def _carry(state: AgentState, proposed: Proposed, settled: Settled) -> list[dict
     does not count would not have been drafted without it.
     """
     left, stopped = state.get("carry"), settled.open
-    if proposed["lost"] or (settled.rejected is None and "discarded" not in settled.fates.values()):
+    if proposed["lost"] or (settled.ends_at is None and "discarded" not in settled.fates.values()):
         return left
     if stopped is None or stopped["burst"] is None or not stopped["whole"]:
         return None

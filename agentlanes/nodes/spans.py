@@ -119,7 +119,7 @@ def window_spans(
     proposed: Proposed,
     judged: Judged | None,
     fates: Mapping[int, Outcome],
-    rejected: int | None,
+    ends_at: int | None,
     ordered: Collection[str] = (),
     *,
     carried: int | None = None,
@@ -131,11 +131,11 @@ def window_spans(
         proposed: What the act branch wrote.
         judged: What the reason branch wrote.
         fates: What became of the proposals.
-        rejected: The lowest index that was rejected, where the window ended with it.
+        ends_at: Index of the proposal whose verdict ended the window.
         ordered: Names of the tools that wait for earlier calls, and earlier calls for them.
         carried: Number of the draft whose calls go to the next window.
     """
-    reader = _Reader(window, proposed, judged, fates, rejected, ordered, carried)
+    reader = _Reader(window, proposed, judged, fates, ends_at, ordered, carried)
     reader.read()
     return reader.made
 
@@ -149,7 +149,7 @@ class _Reader:
         proposed: Proposed,
         judged: Judged | None,
         fates: Mapping[int, Outcome],
-        rejected: int | None,
+        ends_at: int | None,
         ordered: Collection[str],
         carried: int | None,
     ) -> None:
@@ -157,7 +157,7 @@ class _Reader:
         self._ordered, self._origin = ordered, proposed["origin"]
         self._carried = carried
         self._prefix = f"w{window['id']}"
-        self._proposed, self._fates, self._rejected = proposed, fates, rejected
+        self._proposed, self._fates, self._ends_at = proposed, fates, ends_at
         self._judged = judged
         self._opening = list(window.get("after") or ())
         self._frontier = list(self._opening)  # what the act branch waits for before it goes on
@@ -355,7 +355,7 @@ class _Reader:
 
     def _closing(self) -> list[str]:
         """Name what `settle` waited for."""
-        last = self._rejected
+        last = self._ends_at
         verdicts = [
             span
             for index, spans in self._verdicts.items()
@@ -365,7 +365,7 @@ class _Reader:
         named = [span["id"] for span in verdicts]
         if last is None:
             return [*self._frontier, *named, *self._waits]
-        # Calls before the rejected one were awaited; later ones only if they could not be stopped.
+        # Calls before what ended it were awaited; later ones only if they could not be stopped.
         ends = max((span["end_ms"] for span in self._verdicts.get(last, ())), default=0.0)
         tools = [
             tool["id"]

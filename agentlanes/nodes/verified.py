@@ -43,7 +43,7 @@ class Settled:
     answer: str | None = None
     unverified: int = 0
     open: ProposalDict | None = None
-    rejected: int | None = None
+    ends_at: int | None = None
     denied: str | None = None
     full: bool = False
 
@@ -81,7 +81,7 @@ def read_off(
             settled.open = proposal  # its fork went with the process that ran it
             break
         if verdict["status"] in ("reject", "unknown"):
-            settled.rejected = proposal["index"]
+            settled.ends_at = proposal["index"]
             if _issued(proposal) and verdict["status"] == "reject" and settled.plan is not None:
                 settled.plan = {**settled.plan, "status": "ended"}  # or it would be issued again
             if not _revise(settled, proposal, verdict):
@@ -153,7 +153,7 @@ def _accept(settled: Settled, proposal: ProposalDict, verdict: VerdictDict, numb
         settled.fates[index] = "committed"
         if unverified:
             # Goes on call by call. Were its calls taken in, a crash would decide whether they are.
-            settled.rejected = index
+            settled.ends_at = index
         return not unverified
     if proposal["kind"] == "finish":
         settled.fates[index] = _fate(verdict)

@@ -153,7 +153,12 @@ class Exchange:
         return verdict_on(self.cases[index].proposal, self.verdicts)
 
     @property
-    def rejected(self) -> int | None:
+    def calls(self) -> int:
+        """How many calls were proposed."""
+        return sum(case.proposal["kind"] == "call" for case in self.cases)
+
+    @property
+    def ends_at(self) -> int | None:
         """The lowest index whose verdict ends the window.
 
         It is rejected, or not readable, or a plan that nobody could judge.
@@ -193,7 +198,7 @@ class Exchange:
                 self._waiting.pop(woken, None)
 
     async def proposals(self) -> AsyncIterator[Case]:
-        """Give every proposal as it comes, up to the lowest rejected one."""
+        """Give every proposal as it comes, up to the one whose verdict ends the window."""
         for place in itertools.count():
             await self.until(partial(self._something, place))
             if self._discards(place) or len(self.cases) == place:
@@ -204,7 +209,7 @@ class Exchange:
         return len(self.cases) > place or self.closed or self._discards(place)
 
     def _discards(self, place: int) -> bool:
-        return self.rejected is not None and place >= self.rejected
+        return self.ends_at is not None and place >= self.ends_at
 
     def _pulse(self) -> None:
         """Wake whose condition has come true; a task that wakes in vain takes longer than this."""

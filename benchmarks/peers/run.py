@@ -27,7 +27,7 @@ from benchmarks.peers.outcome import Outcome, outcome_of
 from benchmarks.peers.stage import Profile, Stage
 from benchmarks.peers.workloads import items_of
 
-__all__ = ["BLOCK", "Player", "Setup", "blocks_of", "run_all", "run_block"]
+__all__ = ["BLOCK", "Player", "Setup", "blocks_of", "run_block"]
 
 BLOCK = 10
 
@@ -158,9 +158,3 @@ def run_block(
     del players
     gc.collect()
     return outcomes
-
-
-def run_all(setup: Setup, *, tasks: int, skip: int = 0) -> list[Outcome]:
-    """Run every contestant over the first tasks of a workload in this process."""
-    blocks = blocks_of(items_of(setup.workload), tasks, skip)
-    return [one for places in blocks for one in run_block(setup, places)]

@@ -66,25 +66,18 @@ class _Point:
 
 def _length(base: Setup) -> list[_Point]:
     names = (*_PEERS, "agentlanes-serial", "agentlanes-approve", "agentlanes-plan")
-    return [
-        _Point(
-            figure="length",
-            x=steps,
-            setup=replace(base, workload=f"{PREFIX}{steps}", contestants=names),
-        )
-        for steps in _LENGTHS
-    ]
+    return _lengths("length", replace(base, contestants=names))
 
 
 def _untrusted(base: Setup) -> list[_Point]:
     names = (REFERENCE, "dag-fast-join", "agentlanes-plan")
+    return _lengths("length_untrusted", replace(base, contestants=names), UNTRUSTED)
+
+
+def _lengths(figure: str, setup: Setup, suffix: str = "") -> list[_Point]:
     return [
-        _Point(
-            figure="length_untrusted",
-            x=steps,
-            setup=replace(base, workload=f"{PREFIX}{steps}{UNTRUSTED}", contestants=names),
-        )
-        for steps in _LENGTHS
+        _Point(figure=figure, x=n, setup=replace(setup, workload=f"{PREFIX}{n}{suffix}"))
+        for n in _LENGTHS
     ]
 
 

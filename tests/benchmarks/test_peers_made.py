@@ -88,10 +88,11 @@ def test_wrong_calls_differ():
 def test_everybody_does_the_task_and_nobody_who_asks_beats_the_bound():
     pytest.importorskip("langchain", reason="the peers are installed by `make bench` alone")
     from benchmarks.peers.contestants import CONTESTANTS
-    from benchmarks.peers.run import Setup, run_all
+    from benchmarks.peers.jobs import run_jobs
+    from benchmarks.peers.run import Setup
 
     names = tuple(name for name in CONTESTANTS if not name.endswith(("-act", "-routed")))
     setup = Setup(workload="plan-validation", contestants=names, act_error=0.0)
-    done = run_all(setup, tasks=2)
+    done = run_jobs(setup, tasks=2)
     assert all(one.success for one in done), [one.why for one in done if not one.success]
     assert all(one.bound_s <= one.wall_s for one in done)

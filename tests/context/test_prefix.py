@@ -7,7 +7,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agentlanes.context import prompts
-from agentlanes.context.prefix import BREAKS, PromptNotes, compare, prompt_chain
+from agentlanes.context.prefix import BREAKS, PromptNotes, Shared
 
 TOOLS = [{"name": "look", "description": "Look a key up."}]
 LISTING = [{"tool": "look"}]
@@ -27,12 +27,30 @@ def judge(transcript: list[BaseMessage], key: str) -> list[BaseMessage]:
     return prompts.judge_prompt(None, transcript, LISTING, proposal)
 
 
+def compare(
+    before: list[BaseMessage] | None, now: list[BaseMessage], *tools: list[dict[str, Any]]
+) -> Shared:
+    """Compare two prompts, each with its tools."""
+    notes = PromptNotes()
+    old = None if before is None else notes.note(before, *tools[:1])
+    said = notes.compare(old, notes.note(now, *tools[1:]))
+    assert said is not None
+    return said
+
+
 def test_a_transcript_that_grows_is_shared_whole() -> None:
-    before, now = prompt_chain(draft(FIRST), TOOLS), prompt_chain(draft(SECOND), TOOLS)
-    said = compare(before, now)
+    said = compare(draft(FIRST), draft(SECOND), TOOLS, TOOLS)
     assert said["broke"] is None
-    assert said["shared_chars"] == sum(size for _, _, size in before)
-    assert said["total_chars"] == sum(size for _, _, size in now) > said["shared_chars"]
+    assert said["shared_chars"] == compare(None, draft(FIRST), TOOLS, TOOLS)["total_chars"]
+    assert said["total_chars"] == compare(None, draft(SECOND), TOOLS, TOOLS)["total_chars"]
+    assert said["total_chars"] > said["shared_chars"] > len(json.dumps(TOOLS))
+
+
+def test_what_is_shared_is_counted_letter_for_letter() -> None:
+    old = [HumanMessage("one"), HumanMessage("two"), HumanMessage("three")]
+    new = [HumanMessage("one"), HumanMessage("two"), HumanMessage("four!!!")]
+    assert compare(old, new) == {"shared_chars": 6, "total_chars": 13, "broke": "message"}
+    assert compare(None, new) == {"shared_chars": 0, "total_chars": 13, "broke": "first"}
 
 
 @pytest.mark.parametrize(
@@ -59,20 +77,16 @@ def test_a_transcript_that_grows_is_shared_whole() -> None:
 def test_why_a_prefix_broke(
     before: list[BaseMessage] | None, now: list[BaseMessage], broke: str | None
 ) -> None:
-    said = compare(prompt_chain(before) if before else None, prompt_chain(now))
-    assert said["broke"] == broke
+    assert compare(before, now)["broke"] == broke
     assert broke is None or broke in BREAKS
-    notes = PromptNotes()
-    key = notes.note(before) if before else None
-    assert notes.compare(key, notes.note(now)) == said
 
 
 def test_tools_come_first() -> None:
     other = [*TOOLS, {"name": "store", "description": "Store a value."}]
-    said = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK), other))
+    said = compare(draft(ASK), draft(ASK), TOOLS, other)
     assert (said["broke"], said["shared_chars"]) == ("tools", 0)
-    without = compare(prompt_chain(draft(ASK), TOOLS), prompt_chain(draft(ASK)))
-    assert without["broke"] == "tools"
+    assert compare(draft(ASK), draft(ASK), TOOLS)["broke"] == "tools"
+    assert compare(draft(ASK), draft(ASK), TOOLS, list(TOOLS))["broke"] is None
 
 
 def test_what_another_process_noted_is_unknown_and_what_was_never_noted_is_the_first() -> None:
@@ -90,22 +104,25 @@ def test_a_calls_arguments_count_and_a_messages_id_does_not() -> None:
     one = AIMessage("", id="1", tool_calls=[{"name": "look", "args": {"key": "a"}, "id": "c"}])
     same = one.model_copy(update={"id": "2"})
     other = AIMessage("", id="1", tool_calls=[{"name": "look", "args": {"key": "b"}, "id": "c"}])
-    assert prompt_chain([one]) == prompt_chain([same]) != prompt_chain([other])
+    assert compare([one], [same])["broke"] is None
+    assert compare([one], [other])["broke"] == "message"
 
 
 def test_equal_messages_share_a_prefix_whether_or_not_they_are_the_same_object() -> None:
     notes = PromptNotes()
     copied = [message.model_copy(update={"id": str(n)}) for n, message in enumerate(FIRST)]
     said = notes.compare(notes.note(draft(copied)), notes.note(draft(SECOND)))
-    assert said == compare(prompt_chain(draft(FIRST)), prompt_chain(draft(SECOND)))
+    assert said == compare(draft(FIRST), draft(SECOND))
     assert said is not None
     assert said["broke"] is None
 
 
-def test_a_chain_holds_no_content_and_its_key_stays_short() -> None:
+def test_a_note_holds_no_content_and_its_key_stays_short() -> None:
     long = [SystemMessage("secret system"), *([HumanMessage("secret question")] * 1000)]
-    assert "secret" not in json.dumps(prompt_chain(long, TOOLS))
-    key = PromptNotes().note(long, TOOLS)
+    notes = PromptNotes()
+    key = notes.note(long, TOOLS)
+    assert key in repr(notes._chains)
+    assert "secret" not in repr(notes._chains)
     assert len(key) < 40
     assert "secret" not in key
 

@@ -69,7 +69,7 @@ def test_a_file_keeps_what_was_proposed_and_said_of_it_and_no_arguments(tmp_path
         log.event({"type": "agentlanes.verdict", **at, **verdict})
         log.event({"type": "agentlanes.settled", "window": 0, "outcomes": ["discarded"]})
         log.event({"type": "agentlanes.tool", **at, "status": "started", "ahead": True, "ok": True})
-        log.event({"type": "another.library", "secret": "sesame"})
+        log.event({"type": "another.package", "secret": "sesame"})
         log.event("sesame")
     assert b"sesame" not in log.path.read_bytes()
     proposed, said, settled = read_run(log.path).events

@@ -45,7 +45,7 @@ async def test_a_rejection_ends_the_reading_and_the_lowest_one_counts() -> None:
         exchange.propose(case(index))
     exchange.decide(2, reject("reason", "no"))
     exchange.decide(1, reject("reason", "no"))
-    assert exchange.rejected == 1
+    assert exchange.ends_at == 1
     left = [found.proposal["index"] async for found in exchange.proposals()]
     assert left == [0]  # those below the lowest rejection still matter
 
