@@ -349,11 +349,11 @@ class Admission:
         return low * saved, (1 - low) * spent * self.waste_weight * heavier
 
     def _worth(self, kept: _Tool, low: float, heavier: float) -> bool:
-        if self._stakes(kept)[1] == 0:
-            # Nothing was timed: what is hidden is what would be wasted.
-            return low >= (1 - low) * self.waste_weight * heavier
-        saving, waste = self._expect(kept, low, heavier)
-        return saving >= waste
+        saved, spent = self._stakes(kept)
+        # A ratio: products of very short times vanish. Where nothing was timed, what is hidden is
+        # what would be wasted.
+        gain = saved / spent if spent else 1.0
+        return low * gain >= (1 - low) * self.waste_weight * heavier
 
     def _review(self, kept: _Tool, now: float) -> None:
         """Turn a tool off or on as the evidence has it."""

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlanes.errors import ConfigError
@@ -196,6 +196,7 @@ def test_whatever_happens_the_numbers_make_sense(
 
 
 @given(before=EVENTS)
+@example(before=[("act", None, 5e-324)])
 def test_good_or_bad_news_wins_in_the_end(before: list[Any]) -> None:
     """Whatever went before, one window of verdicts turns a tool on or off."""
     admission = Admission(min_verdicts=3, window=20)
