@@ -17,9 +17,11 @@ __all__ = [
     "canonical",
     "conforms",
     "fully_pinned",
+    "kept_share",
     "plan_schema",
     "read_steps",
     "read_verdict",
+    "references",
     "reject",
     "resolve_step",
     "same_steps",
@@ -178,6 +180,31 @@ def same_steps(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> bool:
     ]
 
 
+def kept_share(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> float:
+    """Give the share of a plan's steps that another plan holds too, with all they refer to.
+
+    Example:
+        >>> look = {"tool": "look", "args": {"key": "a"}}
+        >>> kept_share([look, {"tool": "t", "args": {"n": {"$step": 1}}}], [look])
+        0.5
+    """
+    left = [(s["tool"], canonical(s["args"]), number) for number, s in enumerate(others, 1)]
+    same: dict[int, int] = {}
+    for number, step in enumerate(steps, 1):
+        if not all(source in same for source in references(step)):
+            continue
+        args = {
+            name: {**value, "$step": same[value["$step"]]} if _refers(value) else value
+            for name, value in step["args"].items()
+        }
+        asked = step["tool"], canonical(args)
+        found = next((one for one in left if one[:2] == asked), None)
+        if found is not None:
+            left.remove(found)
+            same[number] = found[2]
+    return len(same) / len(steps) if steps else 1.0
+
+
 def binding(
     tool: str,
     args: Mapping[str, Any],
@@ -233,12 +260,27 @@ def read_verdict(reply: Mapping[str, Any]) -> VerdictDict:
     )
 
 
-def resolve_step(step: PlanStep, results: Sequence[str]) -> dict[str, Any] | None:
+def references(step: PlanStep) -> list[int]:
+    """Give the numbers of the steps that a step's arguments refer to, from 1.
+
+    Example:
+        >>> references({"tool": "t", "args": {"n": {"$step": 2, "$path": "a"}, "m": 7}})
+        [2]
+    """
+    return [value["$step"] for value in step["args"].values() if _refers(value)]
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, Mapping) and "$step" in value
+
+
+def resolve_step(step: PlanStep, results: Sequence[str | None]) -> dict[str, Any] | None:
     """Give a step's arguments with every reference replaced by the value it refers to.
 
     Args:
         step: The step.
-        results: Results of the plan's earlier steps, in order, as the tools gave them.
+        results: Results of the plan's steps, in order, as the tools gave them; `None` is not
+            there yet.
 
     Returns:
         The arguments, or `None` when a reference cannot be resolved by code.
@@ -249,7 +291,7 @@ def resolve_step(step: PlanStep, results: Sequence[str]) -> dict[str, Any] | Non
     """
     resolved = {}
     for key, value in step["args"].items():
-        if isinstance(value, Mapping) and "$step" in value:
+        if _refers(value):
             found, value = _look_up(value, results)
             if not found:
                 return None
@@ -257,14 +299,17 @@ def resolve_step(step: PlanStep, results: Sequence[str]) -> dict[str, Any] | Non
     return resolved
 
 
-def _look_up(reference: Mapping[str, Any], results: Sequence[str]) -> tuple[bool, Any]:
+def _look_up(reference: Mapping[str, Any], results: Sequence[str | None]) -> tuple[bool, Any]:
     index = reference["$step"]
     if not isinstance(index, int) or not 1 <= index <= len(results):
         return False, None
+    result = results[index - 1]
+    if result is None:
+        return False, None
     try:
-        value: Any = json.loads(results[index - 1])
+        value: Any = json.loads(result)
     except ValueError:
-        value = results[index - 1]
+        value = result
     for part in str(reference.get("$path") or "").split("."):
         if not part:
             continue

@@ -157,6 +157,7 @@ class ProposalDict(TypedDict):
     waited_s: float
     draft: int | None
     burst: int | None
+    needs: list[int] | None
 
 
 class Proposed(TypedDict):
@@ -168,6 +169,7 @@ class Proposed(TypedDict):
         forked: The run was taken up from a checkpoint that somebody forked or edited.
         failure: Key of the branch's failure.
         proposals: What was proposed, in order, with the results that came.
+        unused: Reads that were begun early and whose turn never came, as calls.
         drafts: Facts of the act lane's calls.
         planless: A plan was asked for and none could be read.
         closed_at: Loop time at the end.
@@ -180,6 +182,7 @@ class Proposed(TypedDict):
     forked: bool
     failure: str | None
     proposals: list[ProposalDict]
+    unused: list[ProposalDict]
     drafts: list[dict[str, Any]]
     planless: bool
     closed_at: float

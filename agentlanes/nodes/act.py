@@ -23,6 +23,7 @@ from agentlanes.errors import LeaseLost, RunError
 from agentlanes.lanes.call import noting_lost
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
+from agentlanes.nodes.early import EarlyReads
 from agentlanes.nodes.events import answer_event
 from agentlanes.nodes.parts import Node, Parts
 from agentlanes.nodes.undo import take_back, undo_own
@@ -86,6 +87,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             emit=runtime.stream_writer,
             new_burst=lambda at, under, draft: Burst(parts, at, context, under, draft=draft),
         )
+        context.early = EarlyReads(parts, context)
         failure = await _run(parts, subgraph, _start(state), context, config)
         if context.answering and context.answer is None:
             context.emit(answer_event("retracted"))
@@ -104,6 +106,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 forked=False,
                 failure=failure,
                 proposals=[case.proposal for case in exchange.cases],
+                unused=context.early.unused(),
                 drafts=context.drafts,
                 planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
@@ -140,9 +143,10 @@ async def _run(
         await _end(work, stop)
         if not failed:
             await _let_earlier_end(exchange)
+            await context.early.go_on()
         whole = True
     finally:
-        await _end(work, stop, *exchange.running.values())
+        await _end(work, stop, *exchange.running.values(), *exchange.early)
         exchange.close()
         if not whole and any(case.proposal["key"] for case in exchange.cases):
             # The run itself is being cancelled: no window will settle what ran ahead in this one.

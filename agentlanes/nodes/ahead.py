@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -17,7 +18,7 @@ from agentlanes.speculation.exchange import Exchange
 from agentlanes.speculation.session import Session
 from agentlanes.state import ProposalDict
 
-__all__ = ["FINISH", "PLAN", "run_ahead"]
+__all__ = ["FINISH", "PLAN", "fetch", "run_ahead"]
 
 PLAN, FINISH = "(plan)", "(finish)"
 """What admission calls plans, with the calls whose verdict is their plan's, and answers."""
@@ -47,30 +48,57 @@ async def run_ahead(
             exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered)
         )
 
-    held = not free()
+    read = context.early.take(proposal)
+    held = read is None and not free()
     if held:
         await exchange.until(free)
     if discarded():
         return
     started = clock()
     proposal["started_at"], proposal["waited_s"] = started, started - ready if held else 0.0
+    if read is not None:
+        proposal["started_at"], proposal["waited_s"] = read.started, read.waited_s
     context.emit(tool_event(context.window, index, "started", ahead=True))
+    given = None
     try:
-        given = await _run(parts, context, tool, proposal, config)
+        given = await (_run(parts, context, tool, proposal, config) if read is None else read.task)
     except GraphBubbleUp:
-        given = None
+        pass
     finally:
         # Whoever waits for this call's end waits no longer, however it ended.
-        proposal["ended_at"] = clock()
+        proposal["ended_at"] = clock() if read is None or read.ended is None else read.ended
         exchange.changed()
     if given is None or given.command is not None:
         # It interrupts or commands the graph: that is for `effects`, after the verdict.
         proposal["fenced"] = True
         return
-    if parts.admission is not None:
-        parts.admission.observe_time("tool", clock() - started, tool=tool.name)
     proposal["result"], proposal["failed"] = given.text, given.failed
+    context.early.found(proposal)
     context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
+
+
+async def fetch(
+    parts: Parts,
+    context: ActContext,
+    tool: BoundTool,
+    args: dict[str, Any],
+    config: RunnableConfig,
+    call_id: str,
+) -> ToolResult:
+    """Make a read, or give what is known of it already.
+
+    Args:
+        parts: The graph's parts.
+        context: The window's.
+        tool: A tool that changes nothing and has no session.
+        args: The arguments.
+        config: What it is made with.
+        call_id: The call's id.
+    """
+    known = context.custody.reads.take(tool.name, args)
+    if known is not None:
+        return ToolResult(text=known)
+    return await _timed(parts, tool, tool.run(args, config, call_id))
 
 
 def _allowed(parts: Parts, context: ActContext, proposal: ProposalDict, now: float) -> int:
@@ -89,15 +117,35 @@ async def _run(
     proposal: ProposalDict,
     config: RunnableConfig,
 ) -> ToolResult:
+    if tool.effect.harmless and tool.effect.session is None:
+        call_id = f"ahead_{proposal['index']}"
+        return await fetch(parts, context, tool, proposal["args"], config, call_id)
     if tool.effect.effect_class == "reversible":
-        return await run_reversible(parts, context, tool, proposal, config)
+        work = run_reversible(parts, context, tool, proposal, config)
+    else:
+        work = _in_session(context, tool, proposal, config)
+    return await _timed(parts, tool, work)
+
+
+async def _timed(
+    parts: Parts, tool: BoundTool, work: Coroutine[Any, Any, ToolResult]
+) -> ToolResult:
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    given = await work
+    if parts.admission is not None:
+        parts.admission.observe_time("tool", clock() - started, tool=tool.name)
+    return given
+
+
+async def _in_session(
+    context: ActContext, tool: BoundTool, proposal: ProposalDict, config: RunnableConfig
+) -> ToolResult:
     session = tool.effect.session
-    call_id = f"ahead_{proposal['index']}"
-    if session is None:
-        return await tool.run(proposal["args"], config, call_id)
+    assert session is not None
     state = _state_of(context.exchange, session, moves=tool.effect.effect_class == "session")
     with session.using(state):
-        given = await tool.run(proposal["args"], config, call_id)
+        given = await tool.run(proposal["args"], config, f"ahead_{proposal['index']}")
     if tool.effect.effect_class == "session":
         context.exchange.forks.setdefault(session, []).append((proposal["index"], state))
     return given

@@ -18,7 +18,7 @@ from agentlanes.nodes.events import announce
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext, ActState
-from agentlanes.plan import approve, conforms, reject
+from agentlanes.plan import approve, conforms, references, reject
 from agentlanes.speculation.exchange import Case
 from agentlanes.state import PlanDict, ProposalDict
 
@@ -90,6 +90,9 @@ class Burst:
             proposal["whole"] = True
         for call in drafted[self.taken :]:
             self.add(call)
+        if not self._done and self._made and self._made[-1]["plan_step"] is not None:
+            early = self._context.early
+            early.look(self._state, self._config, made=self._at, at=self._at)
         if not self._refused:
             # What a plan holds is not left over: it is issued again while the plan is in force.
             rest = drafted[self.taken :]
@@ -216,9 +219,7 @@ def authorises(
         return False
     if not fenced:
         return True
-    sources = [
-        value["$step"] for value in fixed.values() if isinstance(value, dict) and "$step" in value
-    ]
+    sources = references(plan["steps"][at])
     return all(_trusted(parts, plan["steps"][number - 1]["tool"]) for number in sources)
 
 

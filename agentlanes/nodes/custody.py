@@ -21,6 +21,7 @@ from langgraph.runtime import Runtime
 
 from agentlanes.errors import ConfigError, LeaseLost, LedgerUnavailable
 from agentlanes.speculation.ledger import EffectRecord, Lease, Ledger, MemoryLedger
+from agentlanes.speculation.reads import KeptReads
 
 __all__ = ["Custodies", "Custody", "refuse_exit_durability", "until_saved"]
 
@@ -46,6 +47,7 @@ class Custody:
         lease: The lease, once the ledger was used.
         at: Id of the checkpoint that the node at work runs from.
         began: Loop time at which the invocation began.
+        reads: What discarded reads have found out, for the next window.
     """
 
     thread: str
@@ -56,6 +58,7 @@ class Custody:
     lease: Lease | None = None
     at: str = ""
     began: float = 0.0
+    reads: KeptReads = field(default_factory=KeptReads)
     _newest: Callable[[], Awaitable[str | None]] = _nothing
     _control: Any = None
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -26,7 +26,7 @@ from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
 from agentlanes.speculation.exchange import Case
 from agentlanes.state import EarlyAnswer, PlanDict, PlanStep, ProposalDict, VerdictDict
 
-__all__ = ["fenced_again", "issued_args", "new_proposal", "next_draft"]
+__all__ = ["blank_proposal", "fenced_again", "issued_args", "new_proposal", "next_draft"]
 
 
 async def next_draft(
@@ -99,7 +99,9 @@ def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str
     return ready
 
 
-def issued_args(parts: Parts, step: PlanStep, results: Sequence[str]) -> dict[str, Any] | None:
+def issued_args(
+    parts: Parts, step: PlanStep, results: Sequence[str | None]
+) -> dict[str, Any] | None:
     """Give a plan step's arguments when code can issue it, or `None` when one is open."""
     tool = parts.tools.get(step["tool"])
     args = resolve_step(step, results)
@@ -119,6 +121,8 @@ async def _draft_calls(
         brief=context.brief,
         step=plan["steps"][state["at"]] if plan is not None else None,
     )
+    if plan is not None:
+        context.early.look(state, config, made=state["at"], at=state["at"] + 1)
     drafting = lane_config(config, "act", "draft", "speculative")
     number = len(context.drafts)
     burst = context.new_burst(state, config, number)
@@ -189,14 +193,15 @@ def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:
 def new_proposal(context: ActContext, **known: Any) -> ProposalDict:
     """Make the window's next proposal."""
     index = len(context.exchange.cases)
-    return _proposal(index=index, proposed_at=asyncio.get_running_loop().time(), **known)
+    now = asyncio.get_running_loop().time()
+    return blank_proposal(index=index, proposed_at=now, **known)
 
 
 def fenced_again(
     tool: str, args: dict[str, Any], effect: str, plan_version: int | None, verdict: VerdictDict
 ) -> ProposalDict:
     """Make a fence of a call that the ledger holds, for a run that comes back to it."""
-    return _proposal(
+    return blank_proposal(
         index=0,
         kind="call",
         tool=tool,
@@ -209,7 +214,8 @@ def fenced_again(
     )
 
 
-def _proposal(**known: Any) -> ProposalDict:
+def blank_proposal(**known: Any) -> ProposalDict:
+    """Make a proposal of what is known of it."""
     blank: dict[str, Any] = {
         "tool": "",
         "args": {},
@@ -230,5 +236,6 @@ def _proposal(**known: Any) -> ProposalDict:
         "waited_s": 0.0,
         "draft": None,
         "burst": None,
+        "needs": None,
     }
     return ProposalDict(**{**blank, **known})  # type: ignore[typeddict-item]

@@ -17,6 +17,7 @@ from agentlanes.lanes.call import ask, lane_config, noting_lost
 from agentlanes.nodes.ahead import FINISH, PLAN
 from agentlanes.nodes.events import Emit, verdict_event
 from agentlanes.nodes.parts import Judgement, Node, Parts
+from agentlanes.plan import kept_share
 from agentlanes.speculation.exchange import Case, Exchange
 from agentlanes.state import AgentState, Judged, VerdictDict
 
@@ -147,13 +148,24 @@ async def _judge_one(
     emit(index, judgement.verdict)
     if parts.admission is not None and judgement.verdict["status"] != "unavailable":
         judged = PLAN if case.proposal["kind"] == "plan" else case.proposal["tool"]
-        accepted = judgement.verdict["status"] == "approve"
+        accepted = _accepted(case, judgement.verdict)
         parts.admission.observe_verdict(judged or FINISH, accepted, now=clock())
         parts.admission.observe_time("reason", ended - started)
     right = _right(parts, case, judgement.verdict)
     made = sorted([*judgement.calls, *lost], key=lambda facts: float(facts["started"]))
     calls = [{**parts.noted(facts), "index": index, "right": right} for facts in made]
     return _Judged(index=index, calls=calls, started=started, ended=ended)
+
+
+def _accepted(case: Case, verdict: VerdictDict) -> float:
+    """Give the share of a proposal that a verdict leaves standing.
+
+    What a plan's reads have found out is used for the corrected plan.
+    """
+    if verdict["status"] == "approve":
+        return 1.0
+    steps = verdict.get("steps")
+    return kept_share(case.proposal["steps"], steps) if steps else 0.0
 
 
 def _right(parts: Parts, case: Case, verdict: VerdictDict) -> bool | None:

@@ -24,7 +24,9 @@ from agentlanes.nodes.records import publish, settled_window
 from agentlanes.nodes.undo import keep, take_back
 from agentlanes.nodes.verified import Settled, read_off, verdicts_of
 from agentlanes.nodes.window import nothing_proposed
+from agentlanes.speculation.effects import HARMLESS
 from agentlanes.speculation.exchange import Exchange
+from agentlanes.speculation.reads import KeptReads
 from agentlanes.state import (
     AgentState,
     Correction,
@@ -63,6 +65,7 @@ def settle_node(
         verdicts = verdicts_of(state, proposed)
         settled = read_off(state, proposed, verdicts, exchange, room)
         _take_over(exchange, settled)
+        _keep_reads(parts, custody.reads, proposed, settled)
         if parts.effects:
             await custody.check()
         clock, undone = parts.clock(state, custody), None
@@ -174,6 +177,20 @@ def _take_over(exchange: Exchange | None, settled: Settled) -> None:
         kept = [fork for index, fork in forks if settled.fates.get(index) in _COUNTS]
         if kept:
             session.value = kept[-1]
+
+
+def _keep_reads(parts: Parts, kept: KeptReads, proposed: Proposed, settled: Settled) -> None:
+    """Keep what discarded reads have found out, unless something may have changed it."""
+    kept.clear()
+    made = [p for p in proposed["proposals"] if p["started_at"] is not None]
+    if settled.fence is not None or any(p["effect"] not in HARMLESS for p in made):
+        return
+    for p in [*made, *proposed["unused"]]:
+        discarded = settled.fates.get(p["index"], "discarded") == "discarded"
+        if not discarded or p["result"] is None or p["failed"]:
+            continue
+        if parts.tools[p["tool"]].effect.session is None:
+            kept.keep(p["tool"], p["args"], p["result"])
 
 
 def _kept_keys(proposed: Proposed, settled: Settled) -> set[str]:

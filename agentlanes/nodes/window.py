@@ -61,6 +61,7 @@ class ActContext:
         drafts: Facts of the lane calls, as they end.
         planless: A plan was asked for and none could be read.
         leftover: Drafted calls the window had no room for.
+        early: The reads of the plan that begin before their turn.
         new_burst: Makes the burst of a draft, for calls that start before their reply is whole.
         burst: The burst of the draft that has just ended.
         answering: The final answer was begun ahead of the verdicts.
@@ -84,6 +85,7 @@ class ActContext:
     leftover: list[dict[str, Any]]
     emit: Callable[[Any], None]
     new_burst: Callable[[ActState, RunnableConfig, int], Any]
+    early: Any = None
     burst: Any = None
     answering: bool = False
     answer: EarlyAnswer | None = None
@@ -97,6 +99,7 @@ def nothing_proposed(window: int, *, lost: bool, forked: bool = False) -> Propos
         forked=forked,
         failure=None,
         proposals=[],
+        unused=[],
         drafts=[],
         planless=False,
         closed_at=0.0,

@@ -74,11 +74,11 @@ class AdmissionDecision:
     why: str
 
 
-def wilson_lower(accepted: int, total: int, z: float) -> float:
+def wilson_lower(accepted: float, total: int, z: float) -> float:
     """Give the lower end of Wilson's score interval for a share; 0 when there is nothing to count.
 
     Args:
-        accepted: How many counted.
+        accepted: How many counted; one may count in part.
         total: Out of how many.
         z: Standard deviations: 1.645 leaves 5% below, 1.96 leaves 2.5%.
 
@@ -98,10 +98,10 @@ class _Share:
     __slots__ = ("accepted", "last")
 
     def __init__(self, window: int) -> None:
-        self.last: deque[bool] = deque(maxlen=window)
-        self.accepted = 0
+        self.last: deque[float] = deque(maxlen=window)
+        self.accepted = 0.0
 
-    def add(self, accepted: bool) -> None:
+    def add(self, accepted: float) -> None:
         if len(self.last) == self.last.maxlen:
             self.accepted -= self.last[0]
         self.last.append(accepted)
@@ -214,11 +214,17 @@ class Admission:
         kept.counts["probes"] += probe
         return AdmissionDecision(run_ahead, probe, low, saving, waste, why)
 
-    def observe_verdict(self, tool: str, accepted: bool, *, now: float) -> None:
-        """Count the verdict on a call, whether or not it ran ahead."""
+    def observe_verdict(self, tool: str, accepted: float, *, now: float) -> None:
+        """Count the verdict on a call, whether or not it ran ahead.
+
+        Args:
+            tool: The tool's name.
+            accepted: 1 or 0, or the share of a plan that was left standing.
+            now: Seconds on the clock of `admit`.
+        """
         kept = self._tool(tool, now)
-        kept.share.add(bool(accepted))
-        self._lane.add(bool(accepted))
+        kept.share.add(accepted)
+        self._lane.add(accepted)
         kept.probing = False
         self._review(kept, now)
 
@@ -306,13 +312,13 @@ class Admission:
     def _take_in(self, snapshot: Mapping[str, Any]) -> None:
         if snapshot["format"] != _FORMAT:
             raise ValueError(f"format {snapshot['format']!r}")
-        _refill(self._lane, snapshot["lane"], _truth)
+        _refill(self._lane, snapshot["lane"], _share)
         _refill(self._act, snapshot["times"]["act"], _duration)
         _refill(self._reason, snapshot["times"]["reason"], _duration)
         _refill(self._any_tool, snapshot["times"]["any_tool"], _duration)
         for name, held in snapshot["tools"].items():
             kept = self._tool(str(name), None)
-            _refill(kept.share, held["verdicts"], _truth)
+            _refill(kept.share, held["verdicts"], _share)
             _refill(kept.time, held["times"], _duration)
             kept.on = _truth(held["on"])
 
@@ -392,6 +398,13 @@ def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is neither true nor false")
     return value
+
+
+def _share(value: Any) -> float:
+    share = _duration(value)
+    if share > 1:
+        raise ValueError(f"{value!r} is no share")
+    return share
 
 
 def _duration(value: Any) -> float:

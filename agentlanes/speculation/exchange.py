@@ -107,6 +107,7 @@ class Exchange:
         cases: What was proposed, in order.
         verdicts: Verdicts, by index of the proposal.
         running: Calls that were started or wait to be, by index; the act node ends them.
+        early: Tasks of reads that were begun before their turn; the act node ends them too.
         forks: For each session, its state after each call that moved it, by index.
     """
 
@@ -115,6 +116,7 @@ class Exchange:
     verdicts: dict[int, VerdictDict] = field(default_factory=dict)
     closed: bool = False
     running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    early: list[asyncio.Task[Any]] = field(default_factory=list)
     forks: dict[Session[Any], list[tuple[int, Any]]] = field(default_factory=dict)
     _ahead: _Count = field(default_factory=_Count)
     _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict)
@@ -133,10 +135,18 @@ class Exchange:
     def run(self, index: int, task: asyncio.Task[None]) -> None:
         """Keep the task of a call that runs ahead, or waits to."""
         self.running[index] = task
+        self._counted(task)
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Keep the task of a read that is begun before its turn."""
+        self.early.append(task)
+        self._counted(task)
+
+    def _counted(self, task: asyncio.Task[Any]) -> None:
         self._ahead.tasks += 1
         task.add_done_callback(self._ended)
 
-    def _ended(self, _: asyncio.Task[None]) -> None:
+    def _ended(self, _: asyncio.Task[Any]) -> None:
         self._ahead.tasks -= 1
 
     def changed(self) -> None:
