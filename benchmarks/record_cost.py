@@ -66,7 +66,8 @@ async def cpu_s(measured: Any, log: RunLog | None) -> tuple[float, int]:
     async for event in measured.astream({"messages": [("user", "go")]}, stream_mode="custom"):
         if log is not None:
             log.event(event)
-        told += event["type"] == "agentlanes.step"
+        if event["type"] == "agentlanes.steps":
+            told += len(event["records"])
     return time.process_time() - started, told
 
 

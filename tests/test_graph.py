@@ -309,7 +309,7 @@ async def test_streams_records_and_tags_speculative_tokens() -> None:
             kinds.add(part["type"])
         elif mode == "messages":
             tags.update(part[1].get("tags") or [])
-    assert "agentlanes.step" in kinds
+    assert "agentlanes.steps" in kinds
     assert {"lane:act", "lane:reason", "speculative", "final"} <= tags
 
 

@@ -92,8 +92,9 @@ class Board:
             rows = [row for row in self.rows if row.window == event["window"]]
             for row, outcome in zip(rows, event["outcomes"], strict=False):
                 row.outcome = outcome
-        if kind == "agentlanes.step":
-            self.tally.step(event["record"])
+        if kind == "agentlanes.steps":
+            for record in event["records"]:
+                self.tally.step(record)
         if kind == "agentlanes.proposal":
             self.rows.append(_row(event, now_s))
             return self.rows[-1]

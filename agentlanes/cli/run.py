@@ -216,8 +216,7 @@ def _logged(run: _Run, settings: Settings) -> Iterator[RunLog]:
             raise
         finally:
             if not run.streamed:  # a graph that sends no events may have kept records all the same
-                for record in run.steps:
-                    log.step(record)
+                log.steps(run.steps)
             broken: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
             log.result(
                 status="stopped" if run.waits_for else "done" if error is None else broken,
@@ -247,8 +246,8 @@ def _take_in(
         message, metadata = part
         view.token(message, metadata.get("tags") or [])
     elif mode == "custom":
-        if isinstance(part, Mapping) and part.get("type") == "agentlanes.step":
-            run.streamed.append(part["record"])
+        if isinstance(part, Mapping) and part.get("type") == "agentlanes.steps":
+            run.streamed += part["records"]
         log.event(part)
         view.event(part)
     elif not place and isinstance(part, Mapping):

@@ -7,8 +7,9 @@
     {"type": "settled", "window": 0, ...}     what became of a window's proposals
     {"type": "result", "status": "done", "wall_ms": ..., ...}
 
-A line is written in one piece and flushed at once, so what a killed process leaves behind is whole
-lines, and at most one torn one at the end. Credentials are hidden (`agentlanes.redact`).
+A line is written in one piece and flushed at once, and so are the steps of a window together: what
+a killed process leaves behind is whole lines, and at most one torn one at the end. Credentials are
+hidden (`agentlanes.redact`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import os
 import re
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, cast
@@ -63,6 +66,10 @@ _NOTED: Mapping[str, tuple[str, ...]] = {
 _REASON = 240  # letters of a verdict's reason that are kept
 
 _KEPT_TEXTS = 1000
+_KEYS = StepRecord.__annotations__.keys()
+_RECORD_TEXTS = itemgetter(
+    "node", "lane", "profile", "model", "tier", "route_reason", "outcome", "metric_name"
+)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -129,15 +136,17 @@ class RunLog:
 
     def step(self, record: StepRecord) -> None:
         """Write a step record."""
-        # A record is mostly figures, and its few texts come again in the next. They are looked
-        # through once; a line that holds anything else is looked through whole.
-        texts = "\n".join(_texts(record))
-        now = remembered()
-        if now != self._secrets or len(self._clean) > _KEPT_TEXTS:
-            self._secrets, self._clean = now, set()
-        if texts not in self._clean and redact(texts) == texts:
-            self._clean.add(texts)
-        self._write("step", record, clean=texts in self._clean)
+        self.steps([record])
+
+    def steps(self, records: Sequence[StepRecord]) -> None:
+        """Write step records, a line each, in one piece."""
+        if self._is_clean(records):
+            with suppress(TypeError):  # half a surrogate pair, a type of somebody's own
+                lines = [orjson.dumps(record) for record in records]
+                self._append(b"".join([b'{"type":"step",%b\n' % line[1:] for line in lines]))
+                return
+        for record in records:
+            self._write("step", record)
 
     def event(self, event: Any) -> None:
         """Write what a custom stream event of this library says; other events are passed over.
@@ -147,8 +156,8 @@ class RunLog:
         place in a file.
         """
         kind = str(event.get("type")) if isinstance(event, Mapping) else ""
-        if kind == "agentlanes.step":
-            self.step(event["record"])
+        if kind == "agentlanes.steps":
+            self.steps(event["records"])
         elif kind == "agentlanes.label":
             self._write("label", event["row"])
         elif kind in _NOTED:
@@ -212,37 +221,51 @@ class RunLog:
         finally:
             self.close()
 
-    def _write(self, kind: str, fields: Mapping[str, Any], *, clean: bool = False) -> None:
-        said = {"type": kind, **fields}
-        data = _quick_line(said) if clean else None
-        if data is None:
-            line = _ENCODER.encode(said)
-            line = line if clean else redact(line)
-            data = f"{line}\n".encode("utf-8", "backslashreplace")
+    def _is_clean(self, records: Sequence[StepRecord]) -> bool:
+        """Say whether `redact` finds nothing in the texts of records.
+
+        A record is mostly figures, and its few texts come again in the next. They are looked
+        through once; what has not the form of a record is looked through line by line.
+        """
+        try:
+            texts = _texts(records)
+        except (TypeError, KeyError, AttributeError):
+            return False
+        now = remembered()
+        if now != self._secrets or len(self._clean) > _KEPT_TEXTS:
+            self._secrets, self._clean = now, set()
+        new = "\n".join(texts - self._clean)  # at once: a short one takes as long as all
+        if redact(new) != new:
+            return False
+        self._clean |= texts
+        return True
+
+    def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
+        line = redact(_ENCODER.encode({"type": kind, **fields}))
+        self._append(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def _append(self, data: bytes) -> None:
         written = self._file.write(data)
         while written < len(data):  # an unbuffered file may take less than it is given
             written += self._file.write(data[written:])
 
 
-def _quick_line(said: Mapping[str, Any]) -> bytes | None:
-    """Encode a line ten times as fast as the standard library; `None` for what it cannot.
+def _texts(records: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Give the texts of records; a span's only one that is not the library's own is its name.
 
-    Where the standard library writes NaN, which is no JSON, this writes null: unknown.
+    Raises:
+        TypeError: Something has not the form that it has in a record; also `KeyError` and
+            `AttributeError`.
     """
-    try:
-        return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # half a surrogate pair, a very large number, a type of somebody's own
-        return None
-
-
-def _texts(record: Mapping[str, Any]) -> Iterator[str]:
-    """Give the texts of a record; a span's only one that is not the library's own is its name."""
-    for value in record.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            yield from (str(one) for one in value.values() if not isinstance(one, int | float))
-    yield from (span["name"] for span in record.get("spans") or ())
+    found: set[Any] = set()
+    for record in records:
+        if record.keys() != _KEYS:
+            raise TypeError("keys of its own")
+        found.update(_RECORD_TEXTS(record), record["tokens"].values())
+        found.update([span["name"] for span in record["spans"]])
+        if record["prefix"] is not None:
+            found.update(record["prefix"].values())
+    return {one for one in found if isinstance(one, str)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ verdict: from its lane call to that call's end. A fenced call: around the tool a
 ledger. An undo: around the hooks. A person: from the question to the answer.
 
 **When records are made.** When the window is settled, since only then is it known what counted;
-after an effect; after the answer. Each is sent at once to the custom stream, as
-`{"type": "agentlanes.step", "record": ...}`, so a run file (`agentlanes.latency.jsonl`) holds
-whatever was settled before a crash. `build_agent(records=False)` keeps and sends none.
+after an effect; after the answer. They are sent at once to the custom stream, together, as
+`{"type": "agentlanes.steps", "window": ..., "records": [...]}`, so a run file
+(`agentlanes.latency.jsonl`) holds whatever was settled before a crash. `build_agent(records=False)`
+keeps and sends none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events that the nodes send to LangGraph's custom stream, next to the step records.
+"""Events that the nodes send to LangGraph's custom stream.
 
 They say what goes on while it goes on: what is proposed, which tools run, what the verdicts are,
 and what became of each proposal when its window is settled. Proposals are numbered within their
@@ -8,9 +8,10 @@ on the spot. What is not settled is provisional: a later verdict may discard it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from agentlanes.latency.record import StepRecord
 from agentlanes.nodes.window import ActContext
 from agentlanes.state import ProposalDict, VerdictDict
 
@@ -21,6 +22,7 @@ __all__ = [
     "is_heard",
     "proposal_event",
     "settled_event",
+    "steps_event",
     "tool_event",
     "verdict_event",
 ]
@@ -98,6 +100,11 @@ def settled_event(window: int, fates: Mapping[int, str]) -> dict[str, Any]:
     """
     outcomes = [fates[index] for index in sorted(fates)]
     return {"type": "agentlanes.settled", "window": window, "outcomes": outcomes}
+
+
+def steps_event(window: int, records: Sequence[StepRecord]) -> dict[str, Any]:
+    """Give records that are complete: those of a settled window, of an effect, or of the answer."""
+    return {"type": "agentlanes.steps", "window": window, "records": [*records]}
 
 
 def answer_event(

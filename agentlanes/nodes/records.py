@@ -11,6 +11,7 @@ from agentlanes.latency.langsmith import trace_steps
 from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
 from agentlanes.latency.spans import Span, wasted_ms
+from agentlanes.nodes.events import steps_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.prefixes import with_prefixes
 from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
@@ -87,19 +88,21 @@ def settled_window(
 def publish(
     parts: Parts, state: AgentState, made: Sequence[Made], emit: Callable[[Any], None]
 ) -> list[StepRecord]:
-    """Number records after those the run has, and send each to the stream and to the trace.
+    """Number records after those the run has, and send them to the stream and to the trace.
+
+    They are sent in one event: what LangGraph does for an event takes longer than a record.
 
     Returns:
         The records, for the state to append.
     """
-    if not parts.records:
+    if not parts.records or not made:
         return []
     for number, (record, _) in enumerate(made, len(state["steps"])):
         record["step"] = number
     trace_steps(made)
-    for record, _ in made:
-        emit({"type": "agentlanes.step", "record": record})
-    return [record for record, _ in made]
+    records = [record for record, _ in made]
+    emit(steps_event(state["window"]["id"], records))
+    return records
 
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:

@@ -120,7 +120,7 @@ def test_records_can_be_switched_off() -> None:
     result, events = VirtualClock.run(go())
     assert result["answer"] == "done"
     assert result["steps"] == []
-    assert not [event for event in events if event["type"] == "agentlanes.step"]
+    assert not [event for event in events if event["type"] == "agentlanes.steps"]
 
 
 def test_the_time_a_person_takes_is_a_span_of_the_effect() -> None:
