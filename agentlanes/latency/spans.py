@@ -23,10 +23,10 @@ guess from times. Ids say where a span belongs:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-__all__ = ["WORK", "Outcome", "Span", "SpanKind", "parent_id", "wasted_ms"]
+__all__ = ["WORK", "Outcome", "Span", "SpanKind", "extent_of", "parent_id"]
 
 Outcome = Literal["committed", "discarded", "fenced", "skipped"]
 """What became of a piece of work."""
@@ -64,10 +64,28 @@ class Span(TypedDict):
     outcome: Outcome | None
 
 
-def wasted_ms(spans: Iterable[Span]) -> float:
-    """Add up the work that was thrown away, in milliseconds."""
-    lost = [span for span in spans if span["outcome"] == "discarded" and span["kind"] in WORK]
-    return round(sum([span["end_ms"] - span["start_ms"] for span in lost], 0.0), 3) if lost else 0.0
+def extent_of(spans: Sequence[Span]) -> tuple[float | None, float | None, float]:
+    """Give when the first of a step's spans starts, when the last ends, and the work thrown away.
+
+    Returns:
+        Milliseconds, as the step record's `started_ms`, `ended_ms` and `wasted_ms`.
+
+    Example:
+        >>> extent_of([])
+        (None, None, 0.0)
+    """
+    if not spans:
+        return None, None, 0.0
+    started, ended, wasted = spans[0]["start_ms"], spans[0]["end_ms"], 0.0
+    for span in spans:
+        start, end = span["start_ms"], span["end_ms"]
+        if start < started:
+            started = start
+        if end > ended:
+            ended = end
+        if span["outcome"] == "discarded" and span["kind"] in WORK:
+            wasted += end - start
+    return started, ended, round(wasted, 3) if wasted else 0.0
 
 
 def parent_id(span: Span) -> str | None:

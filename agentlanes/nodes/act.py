@@ -107,7 +107,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 failure=failure,
                 proposals=[case.proposal for case in exchange.cases],
                 unused=context.early.unused(),
-                drafts=context.drafts,
+                drafts=[parts.noted(facts) for facts in context.drafts],
                 planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
                 origin=parts.clock(state, custody).origin,

@@ -184,7 +184,7 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
 
 
 def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:
-    context.drafts.append(parts.noted(reply.facts("act", prompt=parts.records)))
+    context.drafts.append(reply.facts("act", prompt=parts.records))
     if parts.admission is not None:
         parts.admission.observe_time("act", reply.ended - reply.started)
     return len(context.drafts) - 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentlanes.context.prefix import PromptNotes
-from agentlanes.latency.record import Prefix, StepRecord
+from agentlanes.latency.record import StepRecord
 from agentlanes.state import AgentState
 
 __all__ = ["with_prefixes"]
@@ -17,7 +17,7 @@ def with_prefixes(
     state: AgentState,
     made: Sequence[tuple[StepRecord, Mapping[str, Any]]],
 ) -> dict[str, str]:
-    """Put into records how stable their prompts were, and forget the prompts that are past.
+    """Put into records how stable their prompts were, and keep of these what the next needs.
 
     Args:
         notes: What the lanes were shown.
@@ -37,14 +37,16 @@ def with_prefixes(
         past.append(key)
         if said is None:
             continue
-        share = said["shared_chars"] / said["total_chars"] if said["total_chars"] else 0.0
-        record["prefix"] = Prefix(
-            shared_chars=said["shared_chars"],
-            total_chars=said["total_chars"],
-            shared_tokens=None if total is None else round(total * share),
-            total_tokens=total,
-            broke=said["broke"],
-        )
+        shared, chars = said["shared_chars"], said["total_chars"]
+        record["prefix"] = {
+            "shared_chars": shared,
+            "total_chars": chars,
+            "shared_tokens": None if total is None else round(total * (shared / (chars or 1))),
+            "total_tokens": total,
+            "broke": said["broke"],
+        }
     # What the state names is kept: a run may be taken up again from this very checkpoint.
-    notes.forget(key for key in past if key not in prompts.values())
+    last = set(prompts.values())
+    notes.forget([key for key in past if key not in last])
+    notes.close(last)
     return prompts

@@ -73,7 +73,7 @@ def reason_node(
             "judged": _judged(
                 window["id"],
                 verdicts={str(index): verdict for index, verdict in exchange.verdicts.items()},
-                calls=[facts for one in done for facts in one.calls],
+                calls=[parts.noted(facts) for one in done for facts in one.calls],
                 judgings=[(one.index, one.started, one.ended) for one in done if one.given],
                 origin=origin,
             )
@@ -153,7 +153,7 @@ async def _judge_one(
         parts.admission.observe_time("reason", ended - started)
     right = _right(parts, case, judgement.verdict)
     made = sorted([*judgement.calls, *lost], key=lambda facts: float(facts["started"]))
-    calls = [{**parts.noted(facts), "index": index, "right": right} for facts in made]
+    calls = [{**facts, "index": index, "right": right} for facts in made]
     return _Judged(index=index, calls=calls, started=started, ended=ended)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from agentlanes.latency.langsmith import trace_steps
 from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
-from agentlanes.latency.spans import Span, wasted_ms
+from agentlanes.latency.spans import Span, extent_of
 from agentlanes.nodes.events import steps_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.prefixes import with_prefixes
@@ -107,7 +107,7 @@ def publish(
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
     """Make a record of the current window, with the router's facts filled in."""
-    return _record(_known(state), known)
+    return _completed(_record(_known(state), known))
 
 
 def _window_records(
@@ -136,8 +136,13 @@ def _window_records(
         lost = bool(facts.get("lost"))
         used = not lost and (facts["index"] is None or fates.get(facts["index"]) != "discarded")
         took = facts["ended"] - facts["started"]
-        known = {**facts["record"], "spans": spans.calls[place], "outcome": _outcome(used)}
-        record = _record(base, known, **({} if lost else _judgement(judged, facts)))
+        record = _record(base, facts["record"])
+        record["spans"], record["outcome"] = spans.calls[place], _outcome(used)
+        said = judged["verdicts"].get(str(facts["index"])) if judged and not lost else None
+        if said is None:
+            _completed(record)
+        else:
+            _completed(record, verdict=said["status"], right=facts.get("right"))
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         timed.append((facts["started"], record, facts))
@@ -157,36 +162,29 @@ def _known(state: AgentState) -> StepRecord:
     )
 
 
-def _record(
-    base: StepRecord,
-    known: Mapping[str, Any],
-    *,
-    verdict: str | None = None,
-    right: bool | None = None,
-) -> StepRecord:
+def _record(base: StepRecord, known: Mapping[str, Any]) -> StepRecord:
+    """Begin a record with what is the same in all, and with what is known of a call."""
     record: StepRecord = {**base, **known}  # type: ignore[typeddict-item]
     if "tokens" not in known:
         record["tokens"] = base["tokens"].copy()
-    spans, profile = record["spans"], PROFILES.get(record["profile"] or "")
-    if spans:
-        record["started_ms"] = min([span["start_ms"] for span in spans])
-        record["ended_ms"] = max([span["end_ms"] for span in spans])
+    return record
+
+
+def _completed(
+    record: StepRecord, *, verdict: str | None = None, right: bool | None = None
+) -> StepRecord:
+    """Fill in what follows from the rest of a record."""
+    record["started_ms"], record["ended_ms"], record["wasted_ms"] = extent_of(record["spans"])
+    profile = PROFILES.get(record["profile"] or "")
     if profile is not None and record["lane"] == profile.lane:
         record["target_met"] = target_met(profile, record["duration_ms"])
         name, value = metric_of(record, verdict=verdict, right=right)
         record["metric_name"], record["metric_value"] = name, value
-    record["wasted_ms"] = wasted_ms(spans)
     return record
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
-
-
-def _judgement(judged: Judged | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a verdict is measured by."""
-    verdict = judged["verdicts"].get(str(facts["index"])) if judged else None
-    return {} if verdict is None else {"verdict": verdict["status"], "right": facts.get("right")}
+    return round(seconds * 1e6) / 1e3
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
@@ -202,10 +200,8 @@ def _with_span(state: AgentState, made: list[Made], span: Span) -> list[Made]:
         blank = record_of(state, node="settle", outcome="discarded", attempts=0)
         made = [(blank, None)]
     record = made[-1][0]
-    record["spans"] = [*record["spans"], span]
-    record["started_ms"] = min(one["start_ms"] for one in record["spans"])
-    record["ended_ms"] = max(one["end_ms"] for one in record["spans"])
-    record["wasted_ms"] = wasted_ms(record["spans"])
+    spans = record["spans"] = [*record["spans"], span]
+    record["started_ms"], record["ended_ms"], record["wasted_ms"] = extent_of(spans)
     return made
 
 
@@ -220,14 +216,17 @@ def _draft_record(
     verdicts: Sequence[Mapping[str, Any]],
     spans: list[Span],
 ) -> StepRecord:
-    ran = [p for p in mine if p["started_at"] is not None and p["ended_at"] is not None]
-    tool_ms = None
+    record = _record(base, facts["record"])
+    record["spans"], record["outcome"] = spans, spans[0]["outcome"] or "discarded"
+    ran = [
+        (start, end)
+        for p in mine
+        if (start := p["started_at"]) is not None and (end := p["ended_at"]) is not None
+    ]
     if ran:
-        first = min(p["started_at"] or 0.0 for p in ran)
-        tool_ms = _ms(max(p["ended_at"] or 0.0 for p in ran) - first)
-    waited = _ms(sum([_waited(p, verdicts) for p in mine]))
-    known = {"spans": spans, "outcome": spans[0]["outcome"], "tool_ms": tool_ms}
-    return _record(base, {**facts["record"], **known, "verdict_wait_ms": waited})
+        record["tool_ms"] = _ms(max([end for _, end in ran]) - min([start for start, _ in ran]))
+    record["verdict_wait_ms"] = _ms(sum([_waited(p, verdicts) for p in mine]))
+    return _completed(record)
 
 
 def _issued_record(
@@ -250,7 +249,7 @@ def _issued_record(
         "verdict_wait_ms": _ms(_waited(proposal, verdicts)),
         "spans": list(spans),
     }
-    return _record(base, known)
+    return _completed(_record(base, known))
 
 
 def _waited(proposal: ProposalDict, verdicts: Sequence[Mapping[str, Any]]) -> float:

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 
+_BEST_FIRST: tuple[Outcome, ...] = ("fenced", "skipped", "committed")
 _INSIDE: tuple[tuple[SpanKind, str], ...] = (("queue", "queue_ms"), ("retry", "retry_ms"))
 
 
@@ -36,20 +37,24 @@ def span_of(
     outcome: Outcome | None = None,
 ) -> Span:
     """Make a span; `times` are its start and end, in milliseconds from the run's start."""
-    return Span(
-        id=id,
-        kind=kind,
-        name=name,
-        start_ms=times[0],
-        end_ms=max(times),
-        after=list(dict.fromkeys(after)),
-        outcome=outcome,
-    )
+    start, end = times
+    waited = [*after]
+    return {
+        "id": id,
+        "kind": kind,
+        "name": name,
+        "start_ms": start,
+        "end_ms": end if end > start else start,
+        "after": waited if len(waited) < 2 else list(dict.fromkeys(waited)),
+        "outcome": outcome,
+    }
 
 
 def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
     """Give a lane call's span, with what its client measured inside it: queueing and retrying."""
     spans, at = [span], span["start_ms"]
+    if not (record.get("queue_ms") or record.get("retry_ms")):
+        return spans
     for kind, length in _INSIDE:
         took = record.get(length)
         if took:
@@ -166,7 +171,7 @@ class _Reader:
         self._verdicts: dict[int, list[Span]] = {}
         self._waits: list[str] = []
         self._together: list[Span] = []  # the calls so far of the reply that is read
-        self._recorded: set[str] = set()
+        self._homeless: dict[int, Span] = {}  # verdicts that no lane was asked for
         self._group: tuple[list[str], list[ProposalDict]] | None = None
         self._home: list[Span] | None = None
 
@@ -192,7 +197,7 @@ class _Reader:
         self.made.closing = self._closing()
 
     def _ms(self, at: float) -> float:
-        return round((at - self._origin) * 1000, 3)
+        return offset_ms(self._origin, at)
 
     def _id(self, index: int, what: str) -> str:
         return f"{self._prefix}.p{index}.{what}"
@@ -215,7 +220,6 @@ class _Reader:
             if facts.get("lost"):
                 span["outcome"] = "discarded"
             self.made.calls[place] = call_spans(span, facts["record"])
-            self._recorded.add(span["id"])
         asked = [span for spans in self._verdicts.values() for span in spans]
         for index, started, ended in judged["judgings"]:
             if index in self._verdicts:
@@ -226,6 +230,7 @@ class _Reader:
             start = max((span["end_ms"] for span in before), default=start)
             span = self._verdict(index, (start, end))
             span["after"] += [b["id"] for b in before if b["end_ms"] == start]
+            self._homeless[index] = span
 
     def _verdict(self, index: int, times: tuple[float, float]) -> Span:
         known = self._verdicts.setdefault(index, [])
@@ -239,7 +244,7 @@ class _Reader:
     def _place_draft(self, number: int) -> None:
         facts = self._proposed["drafts"][number]
         mine = self.made.members.get(number, [])
-        plan = any(p["kind"] == "plan" for p in mine)
+        plan = "plan" in [p["kind"] for p in mine]
         name = facts.get("name") or ("plan" if plan else "draft")
         times = self._ms(facts["started"]), self._ms(facts["ended"])
         span = span_of(f"{self._prefix}.draft{number}", "act", name, times, self._frontier)
@@ -260,11 +265,9 @@ class _Reader:
         else:  # its reply broke off, and nothing is known of it
             source, self._group, home = list(self._frontier), None, []
         self._sources[index] = source
-        # Judged by no lane, there is no other record that could hold the verdict.
-        own = self._verdicts.get(index, ())
-        lane_less = [span for span in own if span["id"] not in self._recorded]
         home = [] if home is None else home
-        home += lane_less
+        if index in self._homeless:  # there is no other record that could hold it
+            home.append(self._homeless[index])
         if proposal["started_at"] is not None:
             self._place_tool(proposal, source, home)
         elif proposal["fenced"] and proposal["kind"] == "call":
@@ -283,12 +286,14 @@ class _Reader:
     def _place_tool(self, proposal: ProposalDict, source: list[str], home: list[Span]) -> None:
         index, started = proposal["index"], proposal["started_at"] or 0.0
         fate = self._fates.get(index)
-        start, ready = self._ms(started), self._ms(started - proposal["waited_s"])
-        end = self._ms(proposal["ended_at"] or started)
-        mine = proposal["tool"] in self._ordered
-        # Whether it had to wait for them or not: it could not have started before they ended.
-        order = [s["id"] for s in self._together if mine or s["name"] in self._ordered]
-        after = source + order
+        waited = proposal["waited_s"]
+        start, end = self._ms(started), self._ms(proposal["ended_at"] or started)
+        ready = self._ms(started - waited) if waited else start
+        after = source
+        if self._ordered:
+            mine = proposal["tool"] in self._ordered
+            # Whether it had to wait for them or not: it could not have started before they ended.
+            after = after + [s["id"] for s in self._together if mine or s["name"] in self._ordered]
         if start > ready:
             wait = span_of(
                 self._id(index, "wait"),
@@ -382,5 +387,7 @@ def _all_ended(members: Sequence[ProposalDict], at: float) -> bool:
 
 def _best(outcomes: Sequence[Outcome]) -> Outcome:
     """Give what became of a reply from what became of its calls: the best of it counts."""
-    order: tuple[Outcome, ...] = ("fenced", "skipped", "committed")
-    return next((outcome for outcome in order if outcome in outcomes), "discarded")
+    for outcome in _BEST_FIRST:
+        if outcome in outcomes:
+            return outcome
+    return "discarded"

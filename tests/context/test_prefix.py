@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agentlanes.context import prompts
@@ -117,14 +119,43 @@ def test_equal_messages_share_a_prefix_whether_or_not_they_are_the_same_object()
     assert said["broke"] is None
 
 
-def test_a_note_holds_no_content_and_its_key_stays_short() -> None:
+def test_the_note_of_a_settled_window_holds_no_content_and_its_key_stays_short() -> None:
     long = [SystemMessage("secret system"), *([HumanMessage("secret question")] * 1000)]
     notes = PromptNotes()
     key = notes.note(long, TOOLS)
-    assert key in repr(notes._chains)
-    assert "secret" not in repr(notes._chains)
+    notes.close([key])
+    assert key in repr(notes._noted)
+    assert "secret" not in repr(notes._noted)
     assert len(key) < 40
     assert "secret" not in key
+
+
+def test_prompts_of_windows_that_were_never_settled_are_not_held_for_ever() -> None:
+    notes = PromptNotes()
+    keys = [notes.note(draft([HumanMessage(f"secret {n}")])) for n in range(1000)]
+    assert repr(notes._noted).count("secret") < 300
+    known = [notes.compare(key, keys[-1]) for key in keys]
+    assert [said["broke"] for said in known if said] == ["message"] * 999 + [None]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans()), max_size=8))
+def test_a_prompt_that_goes_on_is_compared_as_if_it_were_read_anew(
+    turns: list[tuple[int, int, bool]],
+) -> None:
+    """Messages that two prompts share are the same objects, or equal, or neither."""
+    open_, anew, transcript = PromptNotes(), PromptNotes(), list(ASK)
+    last: tuple[str | None, str | None] = None, None
+    for cut, added, judged in turns:
+        transcript = transcript[: max(1, len(transcript) - cut)]
+        for n in range(added):
+            number = len(transcript)
+            transcript += prompts.call_messages(number, "look", {"key": str(n % 2)}, str(n))
+        made = judge(transcript, str(cut)) if judged else draft(transcript)
+        copies = [message.model_copy() for message in made]
+        now = open_.note(made, TOOLS), anew.note(copies, list(TOOLS))
+        anew.close(now[1:])
+        assert open_.compare(last[0], now[0]) == anew.compare(last[1], now[1])
+        last = now
 
 
 def test_the_oldest_prompts_are_forgotten_first() -> None:
