@@ -130,8 +130,8 @@ class Limits:
         step_timeout_s: Seconds a lane call may take, all of its attempts together.
     """
 
-    max_run_ahead: int = 8
-    max_window: int = 16
+    max_run_ahead: int = 32
+    max_window: int = 32
     max_corrections: int = 5
     max_steps: int = 200
     run_timeout_s: float | None = None

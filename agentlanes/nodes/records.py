@@ -126,7 +126,7 @@ def _window_records(
         mine = spans.members.get(number, [])
         record = _draft_record(base, facts, mine, verdicts, spans.drafts[number])
         timed.append((facts["started"], record, facts))
-    for proposal in proposed["proposals"]:
+    for proposal in [*proposed["proposals"], *proposed["unused"]]:
         own = spans.issued.get(proposal["index"])
         if proposal["draft"] is None and (proposal["started_at"] is not None or own):
             record = _issued_record(base, proposal, fates, verdicts, own or [])

@@ -165,6 +165,7 @@ class _Reader:
         self._proposed, self._fates, self._ends_at = proposed, fates, ends_at
         self._judged = judged
         self._opening = list(window.get("after") or ())
+        self._base = self._opening  # what the plan waited for
         self._frontier = list(self._opening)  # what the act branch waits for before it goes on
         self._sources: dict[int, list[str]] = {}
         self._tools: dict[int, Span] = {}
@@ -190,6 +191,8 @@ class _Reader:
             self._place(proposal)
         for left in range(placed, made):
             self._place_draft(left)
+        for proposal in self._proposed["unused"]:
+            self._place(proposal)
         for index, spans in self._verdicts.items():
             for span in spans:
                 span["after"] = self._sources.get(index, self._opening) + span["after"]
@@ -253,6 +256,8 @@ class _Reader:
             span["outcome"] = "committed"
         self._frontier, self._group, self._together = [span["id"]], None, []
         self._home = self.made.drafts[number] = call_spans(span, facts["record"])
+        if plan:
+            self._base = [span["id"]]
 
     def _place(self, proposal: ProposalDict) -> None:
         index, home = proposal["index"], self._home
@@ -274,7 +279,13 @@ class _Reader:
             self._place_fence(proposal, source, home)
 
     def _issued_source(self, proposal: ProposalDict) -> list[str]:
-        """Give what an issued call waited for: calls issued together wait for the same."""
+        """Give what an issued call waited for.
+
+        Calls issued together wait for the same; a read that began early, for what it needed.
+        """
+        needs = proposal["needs"]
+        if needs is not None:
+            return [self._tools[i]["id"] for i in needs if i in self._tools] or self._base
         if self._group is not None:
             base, members = self._group
             if not _all_ended(members, proposal["proposed_at"]):
@@ -309,7 +320,7 @@ class _Reader:
         home.append(tool)
         self._tools[index] = tool
         self._together.append(tool)
-        if self._frontier == source and proposal["draft"] is None:
+        if self._frontier == source and proposal["draft"] is None and proposal["needs"] is None:
             self._frontier = []
         self._frontier = [*self._frontier, tool["id"]]
 

@@ -401,7 +401,7 @@ def _truth(value: Any) -> bool:
 
 
 def _share(value: Any) -> float:
-    share = _duration(value)
+    share = float(value) if isinstance(value, bool) else _duration(value)
     if share > 1:
         raise ValueError(f"{value!r} is no share")
     return share
