@@ -193,6 +193,7 @@ class _Reader:
             self._place_draft(left)
         for proposal in self._proposed["unused"]:
             self._place(proposal)
+            self._tools[proposal["index"]]["outcome"] = "discarded"
         for index, spans in self._verdicts.items():
             for span in spans:
                 span["after"] = self._sources.get(index, self._opening) + span["after"]

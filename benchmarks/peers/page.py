@@ -34,7 +34,7 @@ _FIGURES = {
     "length_untrusted": "The same where nobody has declared what the tools give as `trusted`: an "
     "approved plan may then not pass a read value on to a write, and each such write has a verdict "
     "of its own.",
-    "depth": "How many unverified calls may be in flight; the default is 8.",
+    "depth": "How many unverified calls may be in flight; the default is 32.",
     "act_error": "How often the act lane is wrong at first.",
     "reason_s": "How slow the reason lane is: the median; p95 is 2.5 times that.",
     "at_once": "Runs at once over one agent, on one loop. Virtual time does not see what they "
