@@ -19,9 +19,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 
 from agentlanes.context.per_message import PerMessage
 from agentlanes.context.prompts import ASIDE_PREFIXES
@@ -234,7 +234,7 @@ def _part(message: BaseMessage) -> Part:
     text = content if isinstance(content, str) else _json(content)
     said, size = hash(text), len(text)
     if kind == "ai":
-        for call in cast("AIMessage", message).tool_calls:
+        for call in message.tool_calls:  # type: ignore[attr-defined]
             asked = f"{call['id']}{call['name']}{call['args']}"
             said, size = hash((said, asked)), size + len(asked)
     return _KINDS.get(kind, kind), said, size
@@ -245,7 +245,10 @@ def _cause(old: str, new: str) -> str:
         if kind in (old, new):
             return kind
     # What comes now is the news; what was at the end last time is gone in any case.
-    return next((kind for kind in (new, old) if kind in _ASIDES), "message")
+    for kind in (new, old):
+        if kind in _ASIDES:
+            return kind
+    return "message"
 
 
 def _aside(message: BaseMessage) -> str:

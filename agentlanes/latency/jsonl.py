@@ -66,7 +66,7 @@ _NOTED: Mapping[str, tuple[str, ...]] = {
 _REASON = 240  # letters of a verdict's reason that are kept
 
 _KEPT_TEXTS = 1000
-_KEYS = StepRecord.__annotations__.keys()
+_KEYS = [*StepRecord.__annotations__]
 _RECORD_TEXTS = itemgetter(
     "node", "lane", "profile", "model", "tier", "route_reason", "outcome", "metric_name"
 )
@@ -140,10 +140,13 @@ class RunLog:
 
     def steps(self, records: Sequence[StepRecord]) -> None:
         """Write step records, a line each, in one piece."""
-        if self._is_clean(records):
+        if self._is_clean(_record_texts(records)):
             with suppress(TypeError):  # half a surrogate pair, a type of somebody's own
-                lines = [orjson.dumps(record) for record in records]
-                self._append(b"".join([b'{"type":"step",%b\n' % line[1:] for line in lines]))
+                lines = bytearray()  # one buffer: fresh memory takes longer than what is put in it
+                for record in records:
+                    lines += b'{"type":"step",'
+                    lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)[1:]
+                self._append(lines)
                 return
         for record in records:
             self._write("step", record)
@@ -166,7 +169,7 @@ class RunLog:
                 said["steps"] = [str(step.get("tool") or "") for step in said["steps"]]
             if "reason" in said:
                 said["reason"] = textwrap.shorten(str(said["reason"]), _REASON, placeholder=" ...")
-            self._write(kind.removeprefix("agentlanes."), said)
+            self._write(kind.removeprefix("agentlanes."), said, texts=_texts(said))
 
     def result(
         self,
@@ -221,51 +224,68 @@ class RunLog:
         finally:
             self.close()
 
-    def _is_clean(self, records: Sequence[StepRecord]) -> bool:
-        """Say whether `redact` finds nothing in the texts of records.
+    def _is_clean(self, texts: set[str] | None) -> bool:
+        """Say whether `redact` finds nothing in texts; `None` stands for texts that are not known.
 
-        A record is mostly figures, and its few texts come again in the next. They are looked
-        through once; what has not the form of a record is looked through line by line.
+        What is written is mostly figures, and its few texts come again in the next line. They are
+        looked through once; a line of which they are not known is looked through whole.
         """
-        try:
-            texts = _texts(records)
-        except (TypeError, KeyError, AttributeError):
+        if texts is None:
             return False
         now = remembered()
         if now != self._secrets or len(self._clean) > _KEPT_TEXTS:
             self._secrets, self._clean = now, set()
-        new = "\n".join(texts - self._clean)  # at once: a short one takes as long as all
-        if redact(new) != new:
+        new = "\n".join(texts - self._clean)  # together: a short text takes as long as a long one
+        if new and redact(new) != new:
             return False
         self._clean |= texts
         return True
 
-    def _write(self, kind: str, fields: Mapping[str, Any]) -> None:
+    def _write(
+        self, kind: str, fields: Mapping[str, Any], *, texts: set[str] | None = None
+    ) -> None:
+        if self._is_clean(texts):
+            with suppress(TypeError):
+                self._append(orjson.dumps({"type": kind, **fields}) + b"\n")
+                return
         line = redact(_ENCODER.encode({"type": kind, **fields}))
         self._append(f"{line}\n".encode("utf-8", "backslashreplace"))
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes | bytearray) -> None:
         written = self._file.write(data)
         while written < len(data):  # an unbuffered file may take less than it is given
             written += self._file.write(data[written:])
 
 
-def _texts(records: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Give the texts of records; a span's only one that is not the library's own is its name.
+def _record_texts(records: Iterable[Mapping[str, Any]]) -> set[str] | None:
+    """Give the texts of records; `None` where something has not the form of a record.
 
-    Raises:
-        TypeError: Something has not the form that it has in a record; also `KeyError` and
-            `AttributeError`.
+    A span's only text that is not the library's own is its name.
     """
     found: set[Any] = set()
-    for record in records:
-        if record.keys() != _KEYS:
-            raise TypeError("keys of its own")
-        found.update(_RECORD_TEXTS(record), record["tokens"].values())
-        found.update([span["name"] for span in record["spans"]])
-        if record["prefix"] is not None:
-            found.update(record["prefix"].values())
+    try:
+        for record in records:
+            if [*record] != _KEYS:
+                return None
+            found.update(_RECORD_TEXTS(record), record["tokens"].values())
+            found.update([span["name"] for span in record["spans"]])
+            if record["prefix"] is not None:
+                found.add(record["prefix"]["broke"])
+    except (TypeError, KeyError, AttributeError):
+        return None
     return {one for one in found if isinstance(one, str)}
+
+
+def _texts(said: Mapping[str, Any]) -> set[str] | None:
+    """Give the texts among values and lists of values; `None` where there is anything else."""
+    found: set[str] = set()
+    for value in said.values():
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, str):
+                found.add(one)
+            elif one is not None and not isinstance(one, int | float):
+                return None
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from agentlanes.latency.langsmith import trace_steps
@@ -218,14 +219,15 @@ def _draft_record(
 ) -> StepRecord:
     record = _record(base, facts["record"])
     record["spans"], record["outcome"] = spans, spans[0]["outcome"] or "discarded"
-    ran = [
-        (start, end)
-        for p in mine
-        if (start := p["started_at"]) is not None and (end := p["ended_at"]) is not None
-    ]
-    if ran:
-        record["tool_ms"] = _ms(max([end for _, end in ran]) - min([start for start, _ in ran]))
-    record["verdict_wait_ms"] = _ms(sum([_waited(p, verdicts) for p in mine]))
+    waited_s, first, last = 0.0, inf, -inf
+    for proposal in mine:
+        waited_s += _waited(proposal, verdicts)
+        start, end = proposal["started_at"], proposal["ended_at"]
+        if start is not None and end is not None:
+            first, last = min(first, start), max(last, end)
+    if last > -inf:
+        record["tool_ms"] = _ms(last - first)
+    record["verdict_wait_ms"] = _ms(waited_s)
     return _completed(record)
 
 

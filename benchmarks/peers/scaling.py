@@ -45,7 +45,7 @@ _LANES = (
 )
 _PEERS = (REFERENCE, "plan-execute-batch", "step-overlap", "dag-fast-join")
 _LENGTHS = (5, 10, 20, 50, 100, 200)
-_DEPTHS = (1, 2, 4, 8, 16)
+_DEPTHS = (1, 2, 4, 8, 16, 32)
 _DEEP = ("agentlanes-approve", "agentlanes-match", "agentlanes-plan")
 
 
