@@ -142,11 +142,8 @@ class RunLog:
         """Write step records, a line each, in one piece."""
         if self._is_clean(_record_texts(records)):
             with suppress(TypeError):  # half a surrogate pair, a type of somebody's own
-                lines = bytearray()  # one buffer: fresh memory takes longer than what is put in it
-                for record in records:
-                    lines += b'{"type":"step",'
-                    lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)[1:]
-                self._append(lines)
+                lines = [orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE)[1:] for one in records]
+                self._append(b'{"type":"step",'.join([b"", *lines]))
                 return
         for record in records:
             self._write("step", record)
@@ -169,7 +166,7 @@ class RunLog:
                 said["steps"] = [str(step.get("tool") or "") for step in said["steps"]]
             if "reason" in said:
                 said["reason"] = textwrap.shorten(str(said["reason"]), _REASON, placeholder=" ...")
-            self._write(kind.removeprefix("agentlanes."), said, texts=_texts(said))
+            self._write(kind.removeprefix("agentlanes."), said, texts=_texts(said.values()))
 
     def result(
         self,
@@ -251,7 +248,7 @@ class RunLog:
         line = redact(_ENCODER.encode({"type": kind, **fields}))
         self._append(f"{line}\n".encode("utf-8", "backslashreplace"))
 
-    def _append(self, data: bytes | bytearray) -> None:
+    def _append(self, data: bytes) -> None:
         written = self._file.write(data)
         while written < len(data):  # an unbuffered file may take less than it is given
             written += self._file.write(data[written:])
@@ -262,29 +259,35 @@ def _record_texts(records: Iterable[Mapping[str, Any]]) -> set[str] | None:
 
     A span's only text that is not the library's own is its name.
     """
-    found: set[Any] = set()
+    found: list[Any] = []
     try:
         for record in records:
             if [*record] != _KEYS:
                 return None
-            found.update(_RECORD_TEXTS(record), record["tokens"].values())
-            found.update([span["name"] for span in record["spans"]])
+            found += _RECORD_TEXTS(record)
+            found += record["tokens"].values()
+            for span in record["spans"]:
+                found.append(span["name"])
             if record["prefix"] is not None:
-                found.add(record["prefix"]["broke"])
+                found += record["prefix"].values()
+        return _texts(set(found))
     except (TypeError, KeyError, AttributeError):
         return None
-    return {one for one in found if isinstance(one, str)}
 
 
-def _texts(said: Mapping[str, Any]) -> set[str] | None:
-    """Give the texts among values and lists of values; `None` where there is anything else."""
+def _texts(values: Iterable[Any]) -> set[str] | None:
+    """Give the texts among texts, figures and lists of these; `None` if there is anything else."""
     found: set[str] = set()
-    for value in said.values():
-        for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, str):
-                found.add(one)
-            elif one is not None and not isinstance(one, int | float):
+    for one in values:
+        if isinstance(one, str):
+            found.add(one)
+        elif isinstance(one, list):
+            inner = _texts(one)
+            if inner is None:
                 return None
+            found |= inner
+        elif one is not None and not isinstance(one, int | float):
+            return None
     return found
 
 

@@ -232,9 +232,11 @@ class Parts:
         return self.clocks.of(state["run"]["uid"], invocation=custody, known_ms=known)
 
     def noted(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Give facts of a lane call with its prompt noted, for the state to hold."""
+        """Put the key of a note in the place of a lane call's prompt, for the state to hold."""
         shown = facts.get("prompt")
-        return facts if shown is None else {**facts, "prompt": self.notes.note(*shown)}
+        if shown is not None:
+            facts["prompt"] = self.notes.note(*shown)
+        return facts
 
     def mode(self, tool: BoundTool | None, profile: str) -> Mode:
         """Say what a call needs; only `pure` and `read` calls that run ahead are ever skipped.

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from agentlanes import build_agent
+from agentlanes.config import Secret
 from agentlanes.errors import ConfigError, StepLimit
 from agentlanes.latency.jsonl import SCHEMA_VERSION, RunLog, read_run, read_runs
 from agentlanes.latency.record import StepRecord, blank_record
+from agentlanes.redact import remember
 from tests.oracle import Oracle, World
 
 REPO = Path(__file__).parents[2]
@@ -172,11 +174,71 @@ def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
     assert set(step) == set(StepRecord.__annotations__)
 
 
+async def test_one_event_holds_the_records_of_a_window_and_a_file_a_line_for_each(
+    tmp_path: Path,
+) -> None:
+    oracle = Oracle(MIXED)
+    agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
+    told: list[dict[str, Any]] = []
+    result: dict[str, Any] = {}
+    with RunLog(tmp_path, "r") as log:
+        async for mode, part in agent.astream(ASK, stream_mode=["custom", "values"]):
+            if mode == "values":
+                result = part
+            elif part["type"] == "agentlanes.steps":
+                log.event(part)
+                told.append(part)
+    assert all(event["window"] == step["window"] for event in told for step in event["records"])
+    assert len({event["window"] for event in told}) > 1
+    assert [step for event in told for step in event["records"]] == result["steps"]
+    written = [line for line in lines(log.path) if line["type"] == "step"]
+    assert [{**line, "type": "step"} for line in result["steps"]] == written
+
+
+def test_a_record_that_has_not_the_form_of_one_is_written_all_the_same(tmp_path: Path) -> None:
+    key = "sk-proj-0123456789abcdef0123"
+    odd: list[Any] = [
+        {**record(1), "note": key},
+        {**record(2), "model": [key]},
+        {**record(3), "tokens": None},
+        {**record(4), "tier": "\ud800"},
+        {"step": 5, "note": {"key": key}},
+    ]
+    with RunLog(tmp_path, "r") as log:
+        log.steps([record(0), *odd])
+        for one in odd:
+            log.steps([one])
+        log.steps([])
+    assert key not in log.path.read_text()
+    assert [line["step"] for line in lines(log.path)[1:]] == [0, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
+
+
+def test_a_text_that_was_clean_is_looked_through_again_when_there_is_a_new_secret(
+    tmp_path: Path,
+) -> None:
+    said = {"window": 0, "index": 0, "status": "reject", "by": "reason", "reason": "not sesame-7"}
+    with RunLog(tmp_path, "r") as log:
+        log.event({"type": "agentlanes.verdict", **said})
+        log.steps([{**record(0), "model": "sesame-7"}])
+        secret = Secret("sesame-7")
+        remember(secret)
+        log.event({"type": "agentlanes.verdict", **said})
+        log.steps([{**record(0), "model": "sesame-7"}])
+    _, *kept = log.path.read_text().splitlines()
+    assert ["sesame-7" in line for line in kept] == [True, True, False, False]
+    assert [json.loads(line)["type"] for line in kept] == ["verdict", "step"] * 2
+
+
 def test_a_credential_in_any_text_of_a_record_is_hidden(tmp_path: Path) -> None:
     key = "sk-proj-0123456789abcdef0123"
     span = {"id": "e0", "kind": "tool", "name": key, "start_ms": 0.0, "end_ms": 1.0, "after": []}
     for place, known in enumerate(
-        ({"route_reason": f"asked with {key}"}, {"spans": [span]}, {"prefix": {"broke": key}})
+        (
+            {"route_reason": f"asked with {key}"},
+            {"spans": [span]},
+            {"prefix": {"broke": key}},
+            {"tokens": {"input": 1, "output": key}},
+        )
     ):
         with RunLog(tmp_path, f"run{place}") as log:
             log.step({**record(0), **known})  # type: ignore[typeddict-item]
