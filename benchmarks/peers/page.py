@@ -59,8 +59,9 @@ exact, and independent of the machine. What it does not see, CPU time, is measur
 - `bound` is a lower bound over the actual time, summed over the tasks; the formula is in
   `benchmarks/peers/bound.py`. Contestants that never ask the reason lane can be above 1.
 - Tokens are counted at four characters each; the reason lane thinks at 100 tokens a second.
-- A contestant's rows depend on nobody else's: agents are new every ten tasks, on clocks of their own. When
-  one library changes its rows are renewed with the reference beside them, which must come out the same.
+- A contestant's rows depend on nobody else's: agents are new every ten tasks, on clocks of their
+  own. When one library changes its rows are renewed with the reference beside them, which must
+  come out the same.
 """
 
 
