@@ -18,7 +18,7 @@ from agentlanes.speculation.exchange import Exchange
 from agentlanes.speculation.session import Session
 from agentlanes.state import ProposalDict
 
-__all__ = ["FINISH", "PLAN", "fetch", "run_ahead"]
+__all__ = ["FINISH", "PLAN", "allowed_unverified", "fetch", "run_ahead"]
 
 PLAN, FINISH = "(plan)", "(finish)"
 """What admission calls plans, with the calls whose verdict is their plan's, and answers."""
@@ -27,41 +27,16 @@ PLAN, FINISH = "(plan)", "(finish)"
 async def run_ahead(
     parts: Parts, context: ActContext, proposal: ProposalDict, config: RunnableConfig
 ) -> None:
-    """Run a safe call as soon as few enough proposals before it are unverified.
-
-    It also waits for earlier calls of its reply that move what it may see.
-    """
+    """Run a safe call when its turn comes, or take over what was found out before it came."""
     clock = asyncio.get_running_loop().time
     exchange, index = context.exchange, proposal["index"]
-    tool = parts.tools[proposal["tool"]]
-    ready = clock()
-    allowed = _allowed(parts, context, proposal, ready)
-
-    def ordered(name: str) -> bool:
-        return name in parts.tools and parts.tools[name].effect.ordered
-
-    def discarded() -> bool:
-        return exchange.ends_at is not None and exchange.ends_at <= index
-
-    def free() -> bool:
-        return discarded() or (
-            exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered)
-        )
-
-    read = context.early.take(proposal)
-    held = read is None and not free()
-    if held:
-        await exchange.until(free)
-    if discarded():
+    read = None if _discarded(exchange, index) else context.early.take(proposal)
+    if read is None and not await _turn(parts, context, proposal):
         return
-    started = clock()
-    proposal["started_at"], proposal["waited_s"] = started, started - ready if held else 0.0
-    if read is not None:
-        proposal["started_at"], proposal["waited_s"] = read.started, read.waited_s
     context.emit(tool_event(context.window, index, "started", ahead=True))
     given = None
     try:
-        given = await (_run(parts, context, tool, proposal, config) if read is None else read.task)
+        given = await (_run(parts, context, proposal, config) if read is None else read.task)
     except GraphBubbleUp:
         pass
     finally:
@@ -75,6 +50,54 @@ async def run_ahead(
     proposal["result"], proposal["failed"] = given.text, given.failed
     context.early.found(proposal)
     context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
+
+
+async def _turn(parts: Parts, context: ActContext, proposal: ProposalDict) -> bool:
+    """Wait until few enough proposals are unverified; say whether the call is to start then.
+
+    It also waits for earlier calls of its reply that move what it may see.
+    """
+    clock = asyncio.get_running_loop().time
+    exchange, index, ready = context.exchange, proposal["index"], clock()
+    allowed = allowed_unverified(
+        parts, context, PLAN if proposal["rides_on"] is not None else proposal["tool"]
+    )
+
+    def ordered(name: str) -> bool:
+        return name in parts.tools and parts.tools[name].effect.ordered
+
+    def free() -> bool:
+        return _discarded(exchange, index) or (
+            exchange.unverified(index) <= allowed and not exchange.blocked(index, ordered)
+        )
+
+    held = not free()
+    if held:
+        await exchange.until(free)
+    if _discarded(exchange, index):
+        return False
+    started = clock()
+    proposal["started_at"], proposal["waited_s"] = started, started - ready if held else 0.0
+    return True
+
+
+def _discarded(exchange: Exchange, index: int) -> bool:
+    return exchange.ends_at is not None and exchange.ends_at <= index
+
+
+def allowed_unverified(parts: Parts, context: ActContext, judged: str) -> int:
+    """Give how many proposals may be unverified when a call starts; 0 waits for all.
+
+    Args:
+        parts: The graph's parts.
+        context: The window's.
+        judged: What its verdict is on: its tool, or `PLAN`.
+    """
+    if parts.admission is None or not context.run_ahead:
+        return context.run_ahead
+    now, in_flight = asyncio.get_running_loop().time(), parts.exchanges.in_flight
+    decision = parts.admission.admit(judged, in_flight=in_flight, now=now)
+    return context.run_ahead if decision.run_ahead else 0
 
 
 async def fetch(
@@ -101,25 +124,15 @@ async def fetch(
     return await _timed(parts, tool, tool.run(args, config, call_id))
 
 
-def _allowed(parts: Parts, context: ActContext, proposal: ProposalDict, now: float) -> int:
-    """Give how many proposals may be unverified when the call starts; 0 waits for all."""
-    if parts.admission is None or not context.run_ahead:
-        return context.run_ahead
-    judged = proposal["tool"] if proposal["rides_on"] is None else PLAN
-    decision = parts.admission.admit(judged, in_flight=parts.exchanges.in_flight, now=now)
-    return context.run_ahead if decision.run_ahead else 0
-
-
 async def _run(
-    parts: Parts,
-    context: ActContext,
-    tool: BoundTool,
-    proposal: ProposalDict,
-    config: RunnableConfig,
+    parts: Parts, context: ActContext, proposal: ProposalDict, config: RunnableConfig
 ) -> ToolResult:
+    tool = parts.tools[proposal["tool"]]
     if tool.effect.harmless and tool.effect.session is None:
         call_id = f"ahead_{proposal['index']}"
         return await fetch(parts, context, tool, proposal["args"], config, call_id)
+    if not tool.effect.harmless:
+        context.custody.reads.clear()  # what was read before it may be so no longer
     if tool.effect.effect_class == "reversible":
         work = run_reversible(parts, context, tool, proposal, config)
     else:

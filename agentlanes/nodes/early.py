@@ -16,7 +16,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
-from agentlanes.nodes.ahead import PLAN, fetch
+from agentlanes.nodes.ahead import PLAN, allowed_unverified, fetch
 from agentlanes.nodes.drafting import blank_proposal, issued_args
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
@@ -58,7 +58,7 @@ class EarlyReads:
         self._found: dict[int, str] = {}
         self._begun: dict[int, _Read] = {}
         self._ready: dict[int, float] = {}
-        self._admitted: dict[int, bool] = {}
+        self._allowed: dict[int, int] = {}
         self._waiter: asyncio.Task[None] | None = None
 
     def look(self, state: ActState, config: RunnableConfig, *, made: int, at: int) -> None:
@@ -87,7 +87,7 @@ class EarlyReads:
             self._scan()
 
     def take(self, proposal: ProposalDict) -> _Read | None:
-        """Give the read that was begun for a proposal, and note what it had waited for."""
+        """Give the read that was begun for a proposal, and note when, and what it waited for."""
         step = proposal["plan_step"]
         if step is None or (read := self._begun.get(step)) is None:
             return None
@@ -95,6 +95,7 @@ class EarlyReads:
             return None
         del self._begun[step]
         proposal["needs"] = self._needs(step)
+        proposal["started_at"], proposal["waited_s"] = read.started, read.waited_s
         return read
 
     async def go_on(self) -> None:
@@ -174,16 +175,9 @@ class EarlyReads:
             ahead += self._at - self._made  # what is being drafted is judged on its own
         if not ahead:
             return True
-        return ahead <= self._context.run_ahead and self._admits(step)
-
-    def _admits(self, step: int) -> bool:
-        admission = self._parts.admission
-        if admission is not None and step not in self._admitted:
-            now = asyncio.get_running_loop().time()
-            in_flight = self._parts.exchanges.in_flight
-            decision = admission.admit(PLAN, in_flight=in_flight, now=now)
-            self._admitted[step] = decision.run_ahead
-        return self._admitted.get(step, True)
+        if step not in self._allowed:
+            self._allowed[step] = allowed_unverified(self._parts, self._context, PLAN)
+        return ahead <= self._allowed[step]
 
     def _wait(self, step: int) -> None:
         """Look again when verdicts have come."""
