@@ -196,8 +196,7 @@ class PromptNotes:
             # The first and the last are made for this prompt alone; the rest is the transcript.
             chain = [*map(_part, shown[:1]), *self._parts.of(shown[1:-1])]
             chain += map(_part, shown[1:][-1:])
-            if shown and shown[-1].type == "human":
-                chain[-1] = (_aside(shown[-1]), *chain[-1][1:])
+            _name_last(chain, shown)
             noted.chain = [_tools_part(Same(noted.tools)), *chain] if noted.tools else chain
             noted.chars = _chars(noted.chain)
         return noted.chain
@@ -218,11 +217,16 @@ def _go_on(before: _Noted, old: Chain, now: _Noted) -> int:
     if not same or not all(map(is_, shown[1:least], now.messages[1:least])):
         return 0
     read = [_part(message) for message in now.messages[least:]]
-    if now.messages[-1].type == "human":
-        read[-1] = (_aside(now.messages[-1]), *read[-1][1:])
+    _name_last(read, now.messages)
     now.chain = old[: first + least] + read
     now.chars = before.chars - old[-1][2] + _chars(read)
     return first + least
+
+
+def _name_last(parts: Chain, messages: Sequence[BaseMessage]) -> None:
+    """Say of what a prompt ends with whether it is the user's or an aside."""
+    if messages and messages[-1].type == "human":
+        parts[-1] = (_aside(messages[-1]), *parts[-1][1:])
 
 
 def _chars(parts: Chain) -> int:

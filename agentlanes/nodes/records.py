@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from agentlanes.latency.clock import offset_ms
 from agentlanes.latency.langsmith import trace_steps
 from agentlanes.latency.metric import metric_of
 from agentlanes.latency.record import Outcome, StepRecord, blank_record
@@ -15,7 +16,8 @@ from agentlanes.latency.spans import Span, extent_of
 from agentlanes.nodes.events import steps_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.prefixes import with_prefixes
-from agentlanes.nodes.spans import WindowSpans, call_spans, span_of, window_spans
+from agentlanes.nodes.spans import call_spans, span_of
+from agentlanes.nodes.window_spans import WindowSpans, window_spans
 from agentlanes.router.profiles import PROFILES, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed
 
@@ -185,7 +187,7 @@ def _completed(
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1e6) / 1e3
+    return offset_ms(0.0, seconds)
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:

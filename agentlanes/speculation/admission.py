@@ -23,7 +23,8 @@ lane over all tools. With `n` verdicts, `k` of them approving, and `z` standard 
 
 (E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
 the American Statistical Association 22, 1927, pages 209-212). The lower end and not the share
-itself, so that a short lucky streak is no reason to turn back on.
+itself, so that a short lucky streak is no reason to turn back on. A rejected plan counts by the
+share of its steps that the corrected plan keeps: what those found out is used.
 
 A rejected read costs work but no wall time, so a tool without evidence is `on`. It goes `off`
 when the inequality fails without load, and `on` again when it holds with waste `hysteresis`
@@ -38,14 +39,23 @@ What a run gives never depends on any of this, only how long it takes and how mu
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentlanes.errors import ConfigError
+from agentlanes.speculation.measured import (
+    Median,
+    Share,
+    read_duration,
+    read_share,
+    read_truth,
+    refill,
+    wilson_lower,
+)
 
-__all__ = ["Admission", "AdmissionDecision", "AdmissionState", "wilson_lower"]
+__all__ = ["Admission", "AdmissionDecision", "AdmissionState"]
 
 AdmissionState = Literal["on", "off", "probing"]
 """`probing` is `off` with a probe out whose verdict has not come yet."""
@@ -74,58 +84,10 @@ class AdmissionDecision:
     why: str
 
 
-def wilson_lower(accepted: float, total: int, z: float) -> float:
-    """Give the lower end of Wilson's score interval for a share; 0 when there is nothing to count.
-
-    Args:
-        accepted: How many counted; one may count in part.
-        total: Out of how many.
-        z: Standard deviations: 1.645 leaves 5% below, 1.96 leaves 2.5%.
-
-    Example:
-        >>> round(wilson_lower(8, 10, 1.96), 4)
-        0.4902
-    """
-    if total == 0:
-        return 0.0
-    spread = z * math.sqrt(accepted * (total - accepted) / total + z * z / 4)
-    return max(0.0, (accepted + z * z / 2 - spread) / (total + z * z))
-
-
-class _Share:
-    """Approving verdicts among the last few."""
-
-    __slots__ = ("accepted", "last")
-
-    def __init__(self, window: int) -> None:
-        self.last: deque[float] = deque(maxlen=window)
-        self.accepted = 0.0
-
-    def add(self, accepted: float) -> None:
-        if len(self.last) == self.last.maxlen:
-            self.accepted -= self.last[0]
-        self.last.append(accepted)
-        self.accepted += accepted
-
-
-class _Median:
-    """The middle of the last few durations, worked out when one comes in."""
-
-    __slots__ = ("last", "value")
-
-    def __init__(self, window: int) -> None:
-        self.last: deque[float] = deque(maxlen=window)
-        self.value: float | None = None
-
-    def add(self, seconds: float) -> None:
-        self.last.append(seconds)
-        self.value = sorted(self.last)[len(self.last) // 2]
-
-
 @dataclass(slots=True, kw_only=True)
 class _Tool:
-    share: _Share
-    time: _Median
+    share: Share
+    time: Median
     on: bool = True
     since: float | None = None
     probing: bool = False
@@ -185,8 +147,8 @@ class Admission:
             if not least <= (amount := getattr(self, name)) < math.inf:
                 raise ConfigError(f"{name} is a number from {least}, not {amount}")
         self._tools: OrderedDict[str, _Tool] = OrderedDict()
-        self._lane = _Share(self.window)
-        self._act, self._reason, self._any_tool = (_Median(self.window) for _ in range(3))
+        self._lane = Share(self.window)
+        self._act, self._reason, self._any_tool = (Median(self.window) for _ in range(3))
 
     def admit(self, tool: str, *, in_flight: int, now: float) -> AdmissionDecision:
         """Decide on one call.
@@ -312,20 +274,20 @@ class Admission:
     def _take_in(self, snapshot: Mapping[str, Any]) -> None:
         if snapshot["format"] != _FORMAT:
             raise ValueError(f"format {snapshot['format']!r}")
-        _refill(self._lane, snapshot["lane"], _share)
-        _refill(self._act, snapshot["times"]["act"], _duration)
-        _refill(self._reason, snapshot["times"]["reason"], _duration)
-        _refill(self._any_tool, snapshot["times"]["any_tool"], _duration)
+        refill(self._lane, snapshot["lane"], read_share)
+        refill(self._act, snapshot["times"]["act"], read_duration)
+        refill(self._reason, snapshot["times"]["reason"], read_duration)
+        refill(self._any_tool, snapshot["times"]["any_tool"], read_duration)
         for name, held in snapshot["tools"].items():
             kept = self._tool(str(name), None)
-            _refill(kept.share, held["verdicts"], _share)
-            _refill(kept.time, held["times"], _duration)
-            kept.on = _truth(held["on"])
+            refill(kept.share, held["verdicts"], read_share)
+            refill(kept.time, held["times"], read_duration)
+            kept.on = read_truth(held["on"])
 
     def _tool(self, name: str, now: float | None) -> _Tool:
         kept = self._tools.get(name)
         if kept is None:
-            kept = _Tool(share=_Share(self.window), time=_Median(self.window))
+            kept = _Tool(share=Share(self.window), time=Median(self.window))
             self._tools[name] = kept
             if len(self._tools) > self.max_tools:
                 self._tools.popitem(last=False)
@@ -387,27 +349,3 @@ def _state(kept: _Tool) -> AdmissionState:
     if kept.on:
         return "on"
     return "probing" if kept.probing else "off"
-
-
-def _refill(into: Any, values: list[Any], read: Callable[[Any], Any]) -> None:
-    for value in values:
-        into.add(read(value))
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _share(value: Any) -> float:
-    share = float(value) if isinstance(value, bool) else _duration(value)
-    if share > 1:
-        raise ValueError(f"{value!r} is no share")
-    return share
-
-
-def _duration(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{value!r} is no duration")
-    return float(value)

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlanes.errors import ConfigError
-from agentlanes.speculation.admission import Admission, wilson_lower
+from agentlanes.speculation.admission import Admission
+from agentlanes.speculation.measured import wilson_lower
 
 TIMES = st.floats(0, 100, allow_nan=False)
 EVENTS = st.lists(
