@@ -7,6 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agentlanes.references import (
+    Missing,
+    agrees,
+    renumbered,
+    resolve,
+    sources,
+    with_references,
+)
 from agentlanes.state import PlanDict, PlanStep, VerdictDict
 
 __all__ = [
@@ -82,12 +90,6 @@ def plan_schema(tools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     Args:
         tools: JSON schema of the arguments, by tool name.
     """
-    reference = {
-        "type": "object",
-        "properties": {"$step": {"type": "integer"}, "$path": {"type": "string"}},
-        "required": ["$step"],
-        "additionalProperties": False,
-    }
     members = [
         {
             "type": "object",
@@ -97,7 +99,7 @@ def plan_schema(tools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
                 "args": {
                     "type": "object",
                     "properties": {
-                        key: {"anyOf": [_inline(value, schema), reference]}
+                        key: with_references(value, schema)
                         for key, value in (schema.get("properties") or {}).items()
                     },
                     "additionalProperties": False,
@@ -135,21 +137,6 @@ def read_steps(value: object, tools: Mapping[str, Mapping[str, Any]]) -> list[Pl
     ]
     fits = Draft202012Validator(plan_schema(tools)).is_valid({"steps": steps})
     return steps if fits else None
-
-
-def _inline(schema: Any, root: Mapping[str, Any], depth: int = 8) -> Any:
-    """Replace `$ref` by what it refers to, so that a part of a schema can stand elsewhere."""
-    if isinstance(schema, Mapping):
-        ref = schema.get("$ref")
-        if isinstance(ref, str) and ref.startswith("#/") and depth:
-            target: Any = root
-            for part in ref[2:].split("/"):
-                target = target.get(part, {})
-            return _inline(target, root, depth - 1)
-        return {k: _inline(v, root, depth) for k, v in schema.items()}
-    if isinstance(schema, list):
-        return [_inline(item, root, depth) for item in schema]
-    return schema
 
 
 def canonical(args: Mapping[str, Any]) -> str:
@@ -193,11 +180,7 @@ def kept_share(steps: Sequence[PlanStep], others: Sequence[PlanStep]) -> float:
     for number, step in enumerate(steps, 1):
         if not all(source in same for source in references(step)):
             continue
-        args = {
-            name: {**value, "$step": same[value["$step"]]} if _refers(value) else value
-            for name, value in step["args"].items()
-        }
-        asked = step["tool"], canonical(args)
+        asked = step["tool"], canonical(renumbered(step["args"], same.__getitem__))
         found = next((one for one in left if one[:2] == asked), None)
         if found is not None:
             left.remove(found)
@@ -267,20 +250,20 @@ def references(step: PlanStep) -> list[int]:
         >>> references({"tool": "t", "args": {"n": {"$step": 2, "$path": "a"}, "m": 7}})
         [2]
     """
-    return [value["$step"] for value in step["args"].values() if _refers(value)]
+    return [*sources(step["args"])]
 
 
-def _refers(value: Any) -> bool:
-    return isinstance(value, Mapping) and "$step" in value
-
-
-def resolve_step(step: PlanStep, results: Sequence[str | None]) -> dict[str, Any] | None:
+def resolve_step(
+    step: PlanStep, results: Sequence[str | None], schema: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Give a step's arguments with every reference replaced by the value it refers to.
 
     Args:
         step: The step.
         results: Results of the plan's steps, in order, as the tools gave them; `None` is not
             there yet.
+        schema: JSON schema of the tool's arguments, by which a number becomes text where text
+            is asked for.
 
     Returns:
         The arguments, or `None` when a reference cannot be resolved by code.
@@ -289,37 +272,11 @@ def resolve_step(step: PlanStep, results: Sequence[str | None]) -> dict[str, Any
         >>> resolve_step({"tool": "t", "args": {"n": {"$step": 1, "$path": "a"}}}, ['{"a": 7}'])
         {'n': 7}
     """
-    resolved = {}
-    for key, value in step["args"].items():
-        if _refers(value):
-            found, value = _look_up(value, results)
-            if not found:
-                return None
-        resolved[key] = value
-    return resolved
-
-
-def _look_up(reference: Mapping[str, Any], results: Sequence[str | None]) -> tuple[bool, Any]:
-    index = reference["$step"]
-    if not isinstance(index, int) or not 1 <= index <= len(results):
-        return False, None
-    result = results[index - 1]
-    if result is None:
-        return False, None
+    inner = (schema or {}).get("properties") or {}
     try:
-        value: Any = json.loads(result)
-    except ValueError:
-        value = result
-    for part in str(reference.get("$path") or "").split("."):
-        if not part:
-            continue
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return False, None
-    return True, value
+        return {name: resolve(v, results, inner.get(name)) for name, v in step["args"].items()}
+    except Missing:
+        return None
 
 
 def fully_pinned(args: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
@@ -346,10 +303,9 @@ def conforms(
     if plan["status"] == "ended" or not 0 <= at < len(plan["steps"]):
         return False
     step = plan["steps"][at]
-    pinned = resolve_step(step, results)
-    if step["tool"] != tool or pinned is None:
+    if step["tool"] != tool or not step["args"].keys() <= args.keys():
         return False
-    return all(
-        key in args and canonical({"v": args[key]}) == canonical({"v": value})
-        for key, value in pinned.items()
-    )
+    try:
+        return all(agrees(args[key], value, results) for key, value in step["args"].items())
+    except Missing:
+        return False

@@ -171,6 +171,7 @@ class Proposed(TypedDict):
         proposals: What was proposed, in order, with the results that came.
         unused: Reads that were begun early and whose turn never came, as calls.
         drafts: Facts of the act lane's calls.
+        again: Facts of those that drafted the plan again (`agentlanes.nodes.again`).
         planless: A plan was asked for and none could be read.
         closed_at: Loop time at the end.
         origin: Loop time at which the run's clock was at 0, in the process that wrote this.
@@ -184,6 +185,7 @@ class Proposed(TypedDict):
     proposals: list[ProposalDict]
     unused: list[ProposalDict]
     drafts: list[dict[str, Any]]
+    again: list[dict[str, Any]]
     planless: bool
     closed_at: float
     origin: float

@@ -26,6 +26,7 @@ from agentlanes.bench.bfcl_tools import World
 from agentlanes.bench.bfcl_wrong import wrong_call
 from agentlanes.context.prompts import ASIDE_PREFIXES, CORRECTION_PREFIX
 from agentlanes.plan import resolve_step
+from agentlanes.references import written
 from agentlanes.testing import Reply
 
 __all__ = ["ACT_PREFIX", "REASON_PREFIX", "Oracle"]
@@ -151,7 +152,7 @@ class Oracle:
                 drafted = self.draft(task, place.turn, place.position + index)
                 tool = drafted.tool
                 args |= {k: v for k, v in drafted.args.items() if v != call.args.get(k)}
-            steps.append({"tool": tool, "intent": tool.replace("_", " "), "args": args})
+            steps.append(_step(tool, args, whole=args.keys() == call.args.keys()))
         return steps
 
     def _call_fault(
@@ -169,11 +170,13 @@ class Oracle:
         truth = self._truth(task)
         calls = truth.calls[place.turn][place.position :]
         results = truth.results[place.turn][place.position :]
+        tools = self.catalog.tools(task.classes)
         for index, call in enumerate(calls):
             if index >= len(steps):
                 return f"step {index + 1} is missing", call
-            step = steps[index]
-            args = resolve_step({"tool": step["tool"], "args": step["args"]}, results[:index])
+            step: Any = steps[index]
+            spec = tools.get(step["tool"])
+            args = resolve_step(step, results[:index], spec.schema if spec else None)
             if args is None:
                 return f"step {index + 1} refers to what is not there", call
             allowed = dict(_foreseen(call, place.shown, results[:index]))
@@ -234,14 +237,31 @@ def _foreseen(call: Call, shown: str, earlier: Sequence[str]) -> Iterator[tuple[
         earlier: Results that the plan's steps before it will give.
     """
     for name, value in call.args.items():
-        if isinstance(value, bool) or _mentions(shown, value):
-            yield name, value
-            continue
-        reference = _reference(value, earlier)
-        if reference is not None:
-            yield name, reference
-        elif not any(_mentions(result, value) for result in earlier):
-            yield name, value  # in no result either: the planner's own knowledge
+        planned = _planned(value, shown, earlier)
+        if planned is not _OPEN:
+            yield name, planned
+
+
+_OPEN = object()
+
+
+def _planned(value: Any, shown: str, earlier: Sequence[str]) -> Any:
+    if isinstance(value, bool) or _mentions(shown, value):
+        return value
+    reference = _reference(value, earlier)
+    if reference is not None:
+        return reference
+    if isinstance(value, list):
+        parts = [_planned(one, shown, earlier) for one in value]
+        return parts if all(part is not _OPEN for part in parts) else _OPEN
+    # in no result either: the planner's own knowledge
+    return _OPEN if any(_mentions(result, value) for result in earlier) else value
+
+
+def _step(tool: str, args: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """Write a step of a plan; what it is for is asked where an argument is left open."""
+    intent = {} if whole else {"intent": tool.replace("_", " ")}
+    return {"tool": tool, **intent, "args": args}
 
 
 def _mentions(text: str, value: Any) -> bool:
@@ -258,9 +278,18 @@ def _reference(value: Any, results: Sequence[str]) -> dict[str, Any] | None:
         except ValueError:
             continue
         for path, found in _leaves(held, ()):
-            if type(found) is type(value) and found == value and path:
+            if path and (_equal(found, value) or _equal(_text_of(found), value)):
                 return {"$step": number, "$path": ".".join(path)}
     return None
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _text_of(found: Any) -> str | None:
+    number = isinstance(found, int | float) and not isinstance(found, bool)
+    return written(found) if number else None
 
 
 def _leaves(held: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

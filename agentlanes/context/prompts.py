@@ -45,10 +45,11 @@ ACT_SYSTEM = (
 )
 PLAN_SYSTEM = (
     "You plan how to carry out the user's request with the tools. Give the calls that are still "
-    "needed, in order, each with its tool, its intent and every argument you already know. Refer "
-    'to the result of an earlier step of the plan as {"$step": n, "$path": "field.field"}, n from '
-    "1. Leave out an argument only when it can be known by no other way than reading an earlier "
-    "result. No steps when nothing is to be done."
+    "needed, in order, each with its tool and every argument you already know. Refer to the "
+    'result of an earlier step of the plan as {"$step": n, "$path": "field.field"}, n from 1, in '
+    "place of an argument or inside it. Leave out an argument only when it can be known by no "
+    "other way than reading an earlier result, and say as the step's intent what it is for then. "
+    "No steps when nothing is to be done."
 )
 JUDGE_SYSTEM = (
     "You check what a fast assistant proposes before it counts. The conversation so far is "

@@ -21,6 +21,7 @@ from langgraph.runtime import Runtime
 
 from agentlanes.errors import LeaseLost, RunError
 from agentlanes.lanes.call import noting_lost
+from agentlanes.nodes.again import Again
 from agentlanes.nodes.calls import Burst
 from agentlanes.nodes.drafting import next_draft
 from agentlanes.nodes.early import EarlyReads
@@ -87,7 +88,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
             emit=runtime.stream_writer,
             new_burst=lambda at, under, draft: Burst(parts, at, context, under, draft=draft),
         )
-        context.early = EarlyReads(parts, context)
+        context.early, context.again = EarlyReads(parts, context), Again(parts, context)
         failure = await _run(parts, subgraph, _start(state), context, config)
         if context.answering and context.answer is None:
             context.emit(answer_event("retracted"))
@@ -99,6 +100,8 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 raise
         for case in exchange.cases:
             case.proposal["verdict"] = exchange.verdicts.get(case.proposal["index"])
+        unused = context.early.unused(len(exchange.cases))
+        unused += context.again.unused(len(exchange.cases) + len(unused), len(context.drafts))
         return {
             "proposed": Proposed(
                 window=window["id"],
@@ -106,8 +109,9 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
                 forked=False,
                 failure=failure,
                 proposals=[case.proposal for case in exchange.cases],
-                unused=context.early.unused(),
+                unused=unused,
                 drafts=[parts.noted(facts) for facts in context.drafts],
+                again=[parts.noted(facts) for facts in context.again.drafts],
                 planless=context.planless,
                 closed_at=asyncio.get_running_loop().time(),
                 origin=parts.clock(state, custody).origin,

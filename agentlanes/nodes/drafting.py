@@ -104,10 +104,10 @@ def issued_args(
 ) -> dict[str, Any] | None:
     """Give a plan step's arguments when code can issue it, or `None` when one is open."""
     tool = parts.tools.get(step["tool"])
-    args = resolve_step(step, results)
-    return (
-        args if tool is not None and args is not None and fully_pinned(args, tool.schema) else None
-    )
+    if tool is None:
+        return None
+    args = resolve_step(step, results, tool.schema)
+    return args if args is not None and fully_pinned(args, tool.schema) else None
 
 
 async def _draft_calls(

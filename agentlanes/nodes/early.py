@@ -9,7 +9,7 @@ begin out of order and count in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,8 @@ from agentlanes.nodes.drafting import blank_proposal, issued_args
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
 from agentlanes.nodes.window import ActContext, ActState
-from agentlanes.plan import canonical, references
-from agentlanes.state import PlanStep, ProposalDict
+from agentlanes.plan import canonical, references, resolve_step
+from agentlanes.state import PlanDict, PlanStep, ProposalDict
 
 __all__ = ["EarlyReads"]
 
@@ -45,11 +45,13 @@ class EarlyReads:
     Args:
         parts: The graph's parts.
         context: The window's.
+        again: The plan was drafted again and is not proposed: calls that the window has made
+            are not made once more.
     """
 
-    def __init__(self, parts: Parts, context: ActContext) -> None:
+    def __init__(self, parts: Parts, context: ActContext, *, again: bool = False) -> None:
         """Begin none yet."""
-        self._parts, self._context = parts, context
+        self._parts, self._context, self._again = parts, context, again
         self._config: RunnableConfig = context.config
         self._steps: list[PlanStep] = []
         self._open = False
@@ -60,6 +62,7 @@ class EarlyReads:
         self._ready: dict[int, float] = {}
         self._allowed: dict[int, int] = {}
         self._waiter: asyncio.Task[None] | None = None
+        self._awaited: set[int] = set()
 
     def look(self, state: ActState, config: RunnableConfig, *, made: int, at: int) -> None:
         """Look at a plan again, and begin what can be begun.
@@ -77,6 +80,11 @@ class EarlyReads:
         self._steps, self._riding, self._config = plan["steps"], state["riding"], config
         self._made, self._at = made, at
         self._found.update(enumerate(state["results"]))
+        self._scan()
+
+    def follow(self, plan: PlanDict, riding: int) -> None:
+        """Begin what can be begun of a plan that is not proposed, while a verdict is out."""
+        self._open, self._steps, self._riding = True, plan["steps"], riding
         self._scan()
 
     def found(self, proposal: ProposalDict) -> None:
@@ -99,18 +107,32 @@ class EarlyReads:
         return read
 
     async def go_on(self) -> None:
-        """Let the reads go on while the plan has no verdict, in a window that has ended.
+        """Let the reads go on while the plan has no verdict, when nothing more is proposed.
 
-        Code has refused one of its calls then. The window waits for the plan's verdict all the
-        same, and what the plan's other reads find out serves the corrected plan.
+        The window waits for that verdict all the same. Where code has refused one of the plan's
+        calls, or has had it drafted again, what is read until then serves the corrected plan.
         """
         exchange, riding = self._context.exchange, self._riding
-        if exchange.ends_at is not None and riding is not None and exchange.judging:
+        if riding is None or not exchange.judging:
+            return
+        if exchange.ends_at is not None:
+            refused, verdict = exchange.cases[exchange.ends_at], exchange.verdicts[exchange.ends_at]
+            if refused.proposal["plan_step"] is not None:
+                self._say_wrong(refused.proposal["plan_step"], verdict["reason"])
+        if exchange.ends_at is not None or self._context.again.begun:
             await exchange.until(lambda: exchange.verdict(riding) is not None)
 
-    def unused(self) -> list[ProposalDict]:
-        """Give the reads whose turn never came, as the calls they would have been."""
-        first = len(self._context.exchange.cases)
+    def begun(self) -> Collection[_Read]:
+        """Give the reads whose turn has not come."""
+        return self._begun.values()
+
+    def unused(self, first: int, draft: int | None = None) -> list[ProposalDict]:
+        """Give the reads whose turn never came, as the calls they would have been.
+
+        Args:
+            first: Index of the first.
+            draft: The draft that their plan came from, if it is not proposed.
+        """
         return [
             blank_proposal(
                 index=first + number,
@@ -122,7 +144,8 @@ class EarlyReads:
                 started_at=read.started,
                 waited_s=read.waited_s,
                 ended_at=read.ended,
-                needs=self._needs(step),
+                draft=draft,
+                needs=self._needs(step) if draft is None else None,
                 **_outcome(read.task),
             )
             for number, (step, read) in enumerate(sorted(self._begun.items()))
@@ -133,7 +156,8 @@ class EarlyReads:
         if not self._open or exchange.closed or self._ended() or self._unsettled():
             return
         known = [self._found.get(step) for step in range(len(self._steps))]
-        ends = self._made + self._parts.limits.max_window - exchange.calls
+        ends = self._made + self._parts.limits.max_window
+        ends -= 0 if self._again else exchange.calls
         for step in range(self._made, min(len(known), ends)):
             tool = self._parts.tools.get(self._steps[step]["tool"])
             if tool is None or _orders(tool):
@@ -141,15 +165,50 @@ class EarlyReads:
             if step < self._at or step in self._begun or tool.effect.session is not None:
                 continue
             args = issued_args(self._parts, self._steps[step], known)
-            if args is None or tool.refuse(args) is not None:
+            refused = self._refused(step, tool, args, known)
+            if refused:
+                self._say_wrong(step, refused)
+            if args is None or refused:
                 continue
             if not tool.effect.allows(args):
                 return  # it may turn out to be a fence
+            if self._again and self._made_before(step, tool, args):
+                known[step] = self._found.get(step)
+                continue
             self._ready.setdefault(step, asyncio.get_running_loop().time())
             if not self._free(step):
                 self._wait(step)
                 return
             self._begin(step, tool, args)
+
+    def _refused(
+        self, step: int, tool: BoundTool, args: dict[str, Any] | None, known: list[str | None]
+    ) -> str | None:
+        """Say why a step cannot be made; nothing where it can, or is not ready."""
+        if args is not None:
+            return tool.refuse(args)
+        needed = references(self._steps[step])
+        ready = all(0 < number <= step and known[number - 1] is not None for number in needed)
+        if ready and resolve_step(self._steps[step], known, tool.schema) is None:
+            return f"what it refers to is not in the results of the steps {needed}"
+        return None
+
+    def _say_wrong(self, step: int, why: str) -> None:
+        if self._riding is not None:
+            self._context.again.begin(self._riding, self._steps, step, why)
+
+    def _made_before(self, step: int, tool: BoundTool, args: dict[str, Any]) -> bool:
+        """Say whether the window has made a call, or is about it, and take what it gives."""
+        for result, task in _like(self._context, tool.name, args):
+            if result is not None:
+                self._found[step] = result
+                return True
+            if task is not None and not task.done():
+                if step not in self._awaited:
+                    self._awaited.add(step)
+                    task.add_done_callback(lambda _: self._scan())
+                return True
+        return False
 
     def _ended(self) -> bool:
         """Say whether the plan counts no more; one that only has a wrong call may be mended."""
@@ -169,7 +228,9 @@ class EarlyReads:
         """Say whether few enough proposals before a step's would be unverified."""
         exchange = self._context.exchange
         ahead = exchange.unverified(len(exchange.cases) - 1)
-        if self._riding is not None and exchange.verdict(self._riding) is None:
+        if self._again:
+            ahead += len(self._begun) + 1
+        elif self._riding is not None and exchange.verdict(self._riding) is None:
             ahead += step - self._made + 1
         else:
             ahead += self._at - self._made  # what is being drafted is judged on its own
@@ -230,6 +291,22 @@ class EarlyReads:
             for case in self._context.exchange.cases
             if (at := case.proposal["plan_step"]) is not None and (at in needed or at <= since)
         ]
+
+
+def _like(
+    context: ActContext, tool: str, args: Mapping[str, Any]
+) -> Iterator[tuple[str | None, asyncio.Task[Any] | None]]:
+    """Give what the window's calls like one have found, or the tasks that are about it."""
+    for case in context.exchange.cases:
+        made = case.proposal
+        begun = made["started_at"] is not None and not made["failed"]
+        if begun and made["tool"] == tool and made["args"] == args:
+            yield made["result"], context.exchange.running.get(made["index"])
+    for reads in (context.early, *context.again.reads):
+        for read in reads.begun():
+            if read.tool == tool and read.args == args:
+                given = _outcome(read.task)
+                yield None if given.get("failed") else given.get("result"), read.task
 
 
 def _orders(tool: BoundTool) -> bool:

@@ -125,7 +125,7 @@ def _window_records(
     base = _known(state)
     verdicts = judged["calls"] if judged else []
     timed: list[tuple[float, StepRecord, Mapping[str, Any]]] = []
-    for number, facts in enumerate(proposed["drafts"]):
+    for number, facts in enumerate([*proposed["drafts"], *proposed["again"]]):
         mine = spans.members.get(number, [])
         record = _draft_record(base, facts, mine, verdicts, spans.drafts[number])
         timed.append((facts["started"], record, facts))

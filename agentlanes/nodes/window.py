@@ -62,6 +62,7 @@ class ActContext:
         planless: A plan was asked for and none could be read.
         leftover: Drafted calls the window had no room for.
         early: The reads of the plan that begin before their turn.
+        again: The plans that are drafted again while the first one's verdict is out.
         new_burst: Makes the burst of a draft, for calls that start before their reply is whole.
         burst: The burst of the draft that has just ended.
         answering: The final answer was begun ahead of the verdicts.
@@ -86,6 +87,7 @@ class ActContext:
     emit: Callable[[Any], None]
     new_burst: Callable[[ActState, RunnableConfig, int], Any]
     early: Any = None
+    again: Any = None
     burst: Any = None
     answering: bool = False
     answer: EarlyAnswer | None = None
@@ -101,6 +103,7 @@ def nothing_proposed(window: int, *, lost: bool, forked: bool = False) -> Propos
         proposals=[],
         unused=[],
         drafts=[],
+        again=[],
         planless=False,
         closed_at=0.0,
         origin=0.0,

@@ -113,9 +113,7 @@ class _Reader:
             self._place(proposal)
         for left in range(placed, made):
             self._place_draft(left)
-        for proposal in self._proposed["unused"]:
-            self._place(proposal)
-            self._tools[proposal["index"]]["outcome"] = "discarded"
+        self._place_aside(made)
         for index, spans in self._verdicts.items():
             for span in spans:
                 span["after"] = self._sources.get(index, self._opening) + span["after"]
@@ -181,6 +179,20 @@ class _Reader:
         self._home = self.made.drafts[number] = call_spans(span, facts["record"])
         if plan:
             self._base = [span["id"]]
+
+    def _place_aside(self, made: int) -> None:
+        """Place what never came to its turn: nothing waits for it."""
+        frontier = self._frontier
+        for number, facts in enumerate(self._proposed["again"], made):
+            times, id = (self._ms(facts["started"]), self._ms(facts["ended"])), f"draft{number}"
+            span = span_of(f"{self._prefix}.{id}", "act", "plan", times, self._base, "discarded")
+            self.made.drafts[number] = call_spans(span, facts["record"])
+        for proposal in self._proposed["unused"]:
+            if proposal["draft"] is not None:
+                self._home = self.made.drafts[proposal["draft"]]
+            self._place(proposal)
+            self._tools[proposal["index"]]["outcome"] = "discarded"
+        self._frontier = frontier
 
     def _place(self, proposal: ProposalDict) -> None:
         index, home = proposal["index"], self._home

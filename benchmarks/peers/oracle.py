@@ -2,8 +2,10 @@
 
 The act lane errs at a call with a set probability; whether and how is drawn from (seed, task,
 turn, place), so every contestant meets the same errors. It does not err where it is told exactly
-what to call: by a correction, or by a plan step with every argument. It does not notice its own
-errors. The reason lane is always right, and notices every error that the request shows.
+what to call: by a correction, or by a plan step with every argument. Told only that its plan is
+wrong, it plans again with errors drawn anew. It does not notice its own errors. An argument that
+only an earlier call can give it gets wrong until it has been shown it. The reason lane is always
+right, and notices every error that the request shows.
 """
 
 from __future__ import annotations
@@ -16,13 +18,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlanes.bench.bfcl_calls import Call
-from agentlanes.bench.bfcl_oracle import _BLOCK, _foreseen, _Place, _place, _verdict
+from agentlanes.bench.bfcl_oracle import (
+    _BLOCK,
+    _foreseen,
+    _mentions,
+    _Place,
+    _place,
+    _step,
+    _verdict,
+)
 from agentlanes.context.prompts import CORRECTION_PREFIX, DELIVER_SYSTEM, PLAN_SYSTEM
 from agentlanes.plan import resolve_step
+from agentlanes.references import sources
 from benchmarks.peers.items import RUNS_AHEAD, Item, Items, depends
 from benchmarks.peers.prompts import JOINER, PLANNER, STEP
 
 __all__ = ["Answer", "Oracle"]
+
+_INSTEAD = "Do this instead:"  # as a correction says what is right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +105,10 @@ class Oracle:
             return Answer(text=json.dumps(joined), key=key, kind="join")
         corrected = CORRECTION_PREFIX in place.aside
         if PLAN_SYSTEM in system:
-            steps = self._plan(item, place, errs=not corrected and lane == "act")
+            again = place.aside if corrected and _INSTEAD not in place.aside else ""
+            steps = self._plan(
+                item, place, errs=lane == "act" and (not corrected or bool(again)), again=again
+            )
             text = json.dumps({"steps": steps})
             return Answer(text=text, key=f"{key}|plan|{corrected}", kind="plan")
         if STEP in place.aside and messages[-1]["role"] == "tool":
@@ -100,21 +116,38 @@ class Oracle:
         if not tools or not left:
             return Answer(text="Done.", key=key, kind="text")
         told = place.aside.partition(STEP)[2].strip()
-        exact = bool(told) and json.loads(told.split("\n")[0])["args"].keys() == left[0].args.keys()
+        step = json.loads(told.split("\n")[0]) if told else {"args": {}}
+        exact = step["args"].keys() == left[0].args.keys() and not [*sources(step["args"])]
         count = self._together(item, place, at) if parallel else 1
         calls = left[:count]
         if lane == "act" and not corrected and not exact:
-            calls = tuple(self.draft(item, place.turn, at + n) for n in range(count))
+            calls = tuple(self.draft(item, place.turn, at + n, place.shown) for n in range(count))
         return Answer(
             calls=tuple(calls), key=f"{key}|{corrected}" if corrected else key, kind="call"
         )
 
-    def draft(self, item: Item, turn: int, at: int) -> Call:
-        """Give the act lane's first try at a call."""
-        call = self._items.truth(item).calls[turn][at]
-        key = f"{self._seed}|{item.id}|{turn}|{at}"
+    def draft(
+        self, item: Item, turn: int, at: int, shown: str | None = None, again: str = ""
+    ) -> Call:
+        """Give the act lane's try at a call.
+
+        Args:
+            item: The task.
+            turn: The user turn.
+            at: The call's place in it.
+            shown: What the lane has been shown, if the call is to be made now. It is wrong
+                where an argument is one that earlier calls give and the lane has not seen.
+            again: Of a further try: what it was told.
+        """
+        truth = self._items.truth(item)
+        call, earlier = truth.calls[turn][at], truth.results[turn][:at]
+        key = f"{self._seed}|{item.id}|{turn}|{at}{again}"
         draw = random.Random(hashlib.sha256(key.encode()).digest())
-        return call if draw.random() >= self._error else self._items.wrong(item, call, draw)
+        errs = draw.random() < self._error
+        if shown is not None and not errs:
+            given = [v for v in call.args.values() if any(_mentions(r, v) for r in earlier)]
+            errs = not all(isinstance(v, bool) or _mentions(shown, v) for v in given)
+        return self._items.wrong(item, call, draw) if errs else call
 
     def _at(
         self, item: Item, lane: str, place: _Place, messages: Sequence[Mapping[str, Any]]
@@ -144,18 +177,28 @@ class Oracle:
                 break
         return max(count, 1)
 
-    def _plan(self, item: Item, place: _Place, *, errs: bool) -> list[dict[str, Any]]:
-        """Plan what is left as far as it can be known, with the errors of the drafts."""
+    def _plan(
+        self, item: Item, place: _Place, *, errs: bool, again: str = ""
+    ) -> list[dict[str, Any]]:
+        """Plan what is left as far as it can be known, with the errors of the drafts.
+
+        Args:
+            item: The task.
+            place: Where it stands.
+            errs: Whether the lane may err.
+            again: What the lane was told is wrong with its last plan, where it was not told
+                what is right: its errors are drawn anew then, as often as at first.
+        """
         truth = self._items.truth(item)
         steps: list[dict[str, Any]] = []
         for n, call in enumerate(truth.calls[place.turn][place.position :]):
             earlier = truth.results[place.turn][place.position : place.position + n]
             args, tool = dict(_foreseen(call, place.shown, earlier)), call.tool
             if errs and args.keys() == call.args.keys():
-                drafted = self.draft(item, place.turn, place.position + n)
+                drafted = self.draft(item, place.turn, place.position + n, again=again)
                 tool = drafted.tool
                 args |= {k: v for k, v in drafted.args.items() if v != call.args.get(k)}
-            steps.append({"tool": tool, "intent": tool.replace("_", " "), "args": args})
+            steps.append(_step(tool, args, whole=args.keys() == call.args.keys()))
         return steps
 
     def _dag(self, item: Item, lane: str, place: _Place, at: int) -> str:
@@ -222,11 +265,13 @@ class Oracle:
         truth = self._items.truth(item)
         calls = truth.calls[place.turn][place.position :]
         results = truth.results[place.turn][place.position :]
+        specs = self._items.specs(item)
         for n, call in enumerate(calls):
             if n >= len(steps):
                 return f"step {n + 1} is missing", call
-            step = {"tool": steps[n]["tool"], "args": steps[n]["args"]}
-            args = resolve_step(step, results[:n])
+            step: Any = steps[n]
+            spec = specs.get(step["tool"])
+            args = resolve_step(step, results[:n], spec.schema if spec else None)
             if args is None:
                 return f"step {n + 1} refers to what is not there", call
             allowed = dict(_foreseen(call, place.shown, results[:n]))

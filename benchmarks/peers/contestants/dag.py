@@ -20,7 +20,7 @@ from langgraph.graph.message import add_messages
 
 from agentlanes.plan import resolve_step
 from benchmarks.peers.contestants.base import Contestant, Turn, calls_in
-from benchmarks.peers.prompts import JOINER, planner_message
+from benchmarks.peers.prompts import JOINER, planner_message, schema_of
 from benchmarks.peers.stage import Stage
 
 __all__ = ["CONTESTANTS"]
@@ -53,7 +53,7 @@ class _Dag:
                 for earlier in step["after"]:
                     await tasks[earlier - 1]
                 before = [results.get(n, "") for n in range(number)]
-                args = resolve_step({"tool": step["tool"], "args": step["args"]}, before)
+                args = resolve_step(step, before, schema_of(by_name[step["tool"]]))
                 step["made"] = args if args is not None else {}
                 results[number] = str(await by_name[step["tool"]].ainvoke(step["made"]))
 

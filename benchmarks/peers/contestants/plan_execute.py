@@ -28,7 +28,7 @@ from langgraph.graph.message import add_messages
 
 from agentlanes.plan import resolve_step
 from benchmarks.peers.contestants.base import Contestant, Turn, calls_in
-from benchmarks.peers.prompts import STEP, planner_message
+from benchmarks.peers.prompts import STEP, planner_message, schema_of
 from benchmarks.peers.stage import Stage
 
 __all__ = ["CONTESTANTS"]
@@ -45,6 +45,7 @@ class _PlanExecute:
         planner = stage.model("reason")
         head = planner_message(tools)
         worker = create_agent(stage.model(executor), tools)
+        schemas = {tool.name: schema_of(tool) for tool in tools}
 
         async def plan(state: _State) -> dict[str, Any]:
             reply = await planner.ainvoke([head, *state["messages"]])
@@ -55,7 +56,7 @@ class _PlanExecute:
         async def execute(state: _State) -> dict[str, Any]:
             done = state["results"]
             step = state["plan"][len(done)]
-            args = resolve_step({"tool": step["tool"], "args": step["args"]}, done)
+            args = resolve_step(step, done, schemas.get(step["tool"]))
             known = {"tool": step["tool"], "args": args if args is not None else {}}
             task = HumanMessage(f"{STEP}\n{json.dumps(known)}")
             given = [*state["messages"], task]

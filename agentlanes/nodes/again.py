@@ -1,0 +1,124 @@
+"""Drafting a plan again while its verdict is out, once code knows that it cannot be carried out.
+
+A step that code refuses, or that refers to what an earlier step did not give, means that the plan
+is wrong; its verdict, which mostly brings another, may take seconds more. Meanwhile the act lane
+drafts the plan again, and its reads begin. Nothing of it is proposed, so nothing of it counts:
+what its reads find out is kept for the next window, where it stands for the same calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from agentlanes.context.prompts import plan_prompt
+from agentlanes.errors import LaneError
+from agentlanes.lanes.call import ask_for, lane_config, noting_lost
+from agentlanes.nodes.ahead import PLAN, allowed_unverified
+from agentlanes.nodes.early import EarlyReads
+from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.window import ActContext
+from agentlanes.plan import plan_schema
+from agentlanes.speculation.effects import HARMLESS
+from agentlanes.state import Correction, PlanDict, PlanStep, ProposalDict
+
+__all__ = ["Again"]
+
+_TRIES = 2  # plans drafted again in a window; each costs a reply of the act lane
+
+
+class Again:
+    """The plans of one window that are drafted again.
+
+    Args:
+        parts: The graph's parts.
+        context: The window's.
+
+    Attributes:
+        drafts: Facts of the lane calls, as they end.
+        reads: The reads of each plan.
+    """
+
+    def __init__(self, parts: Parts, context: ActContext) -> None:
+        """Draft none yet."""
+        self.drafts: list[dict[str, Any]] = []
+        self._parts, self._context = parts, context
+        self.reads: list[EarlyReads] = []
+        self._wrong: list[Sequence[PlanStep]] = []
+        self._made_by: list[int] = []
+        self._drafting = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether a plan was drafted again, or is being drafted."""
+        return bool(self._wrong)
+
+    def begin(self, riding: int, steps: Sequence[PlanStep], at: int, why: str) -> None:
+        """Draft a plan again, unless that was done, is under way, or does not pay.
+
+        Args:
+            riding: Index of the proposal whose verdict is out.
+            steps: The plan.
+            at: The step that cannot be made, from 0.
+            why: What is wrong with it.
+        """
+        known = any(steps is wrong for wrong in self._wrong)
+        if known or self._drafting or len(self._wrong) == _TRIES or not self._pays(riding):
+            return
+        self._wrong.append(steps)
+        self._drafting = True
+        correction = Correction(
+            proposal={"kind": "plan", "steps": list(steps)},
+            reason=f"step {at + 1}, {steps[at]['tool']}, cannot be made: {why}",
+            suggestion=None,
+        )
+        task = asyncio.create_task(self._draft(riding, correction))
+        self._context.exchange.early.append(task)
+
+    def unused(self, first: int, drafts: int) -> list[ProposalDict]:
+        """Give the reads that were begun, as the calls they would have been.
+
+        Args:
+            first: Index of the first.
+            drafts: How many drafts the window has besides these.
+        """
+        made: list[ProposalDict] = []
+        for reads, number in zip(self.reads, self._made_by, strict=True):
+            made += reads.unused(first + len(made), draft=drafts + number)
+        return made
+
+    def _pays(self, riding: int) -> bool:
+        exchange = self._context.exchange
+        if exchange.closed or not exchange.judging or exchange.verdict(riding) is not None:
+            return False
+        made = [case.proposal for case in exchange.cases if case.proposal["started_at"] is not None]
+        if any(proposal["effect"] not in HARMLESS for proposal in made):
+            return False  # what is read now may not stand in the next window
+        return allowed_unverified(self._parts, self._context, PLAN) > 0
+
+    async def _draft(self, riding: int, correction: Correction) -> None:
+        parts, context = self._parts, self._context
+        case = context.exchange.cases[riding]
+        messages = plan_prompt(
+            parts.system_prompt,
+            case.transcript,
+            parts.listing(),
+            correction=correction,
+            brief=context.brief,
+        )
+        schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
+        asked = lane_config(context.config, "act", "plan", "speculative")
+        try:
+            reply = await ask_for(parts.act, messages, schema, noting_lost(asked, self.drafts))
+        except LaneError:
+            return  # nothing hangs on it
+        finally:
+            self._drafting = False
+        self._made_by.append(len(self.drafts))
+        self.drafts.append(reply.facts("act", prompt=parts.records))
+        steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
+        reads = EarlyReads(parts, context, again=True)
+        self.reads.append(reads)
+        plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
+        reads.follow(plan, riding)
