@@ -56,9 +56,9 @@ class PlanStep(TypedDict):
 
     Attributes:
         tool: Name of the tool.
-        intent: What the step is for, in words.
-        args: Pinned arguments. A value `{"$step": n, "$path": "a.b"}` refers to the result of the
-            plan's n-th step (from 1), by path.
+        intent: What the step is for, in words, where it leaves an argument open.
+        args: Pinned arguments. A value `{"$step": n, "$path": "a.b"}`, also inside one, refers to
+            the result of the plan's n-th step (from 1), by path (`agentlanes.references`).
     """
 
     tool: str

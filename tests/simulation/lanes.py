@@ -28,7 +28,7 @@ Call = tuple[str, dict[str, Any]]
 Draft = Call | Literal["finish", "unknown", "schema"]
 """What the act lane drafts: a call, to finish, a tool that is not there, arguments left out."""
 Quirk = Literal["reject", "unreadable", "unavailable", "reject_once", "unreadable_once"]
-PlanSlip = Literal["other", "extra", "missing", "garbage", "empty"]
+PlanSlip = Literal["other", "extra", "missing", "garbage", "empty", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,11 @@ def _slip(steps: list[dict[str, Any]], slip: PlanSlip, number: int) -> list[dict
     if slip == "extra" or not steps:
         return [*steps, *[{"tool": "look", "args": {"key": f"x{number}"}}] * (number + 1)]
     place = number % len(steps)
+    if slip == "lost" and len(steps) > 1:
+        place = max(1, place)
+        nowhere = {"$step": 1, "$path": "nowhere"}
+        wrong = {**steps[place], "args": dict.fromkeys(steps[place]["args"], nowhere)}
+        return [*steps[:place], wrong, *steps[place + 1 :]]
     wrong = {
         **steps[place],
         "args": {name: _other(value) for name, value in steps[place]["args"].items()},
