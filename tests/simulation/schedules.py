@@ -97,9 +97,9 @@ def _calls(draw: st.DrawFn, names: tuple[str, ...], before: tuple[Call, ...] = (
 
 
 @st.composite
-def _tasks(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[Call, ...]:
+def _tasks(draw: st.DrawFn, names: tuple[str, ...], least: int = 0) -> tuple[Call, ...]:
     truth: tuple[Call, ...] = ()
-    for _ in range(draw(st.integers(0, 6))):
+    for _ in range(draw(st.integers(least, 6))):
         truth = (*truth, draw(_calls(names, truth)))
     return truth
 
@@ -118,14 +118,20 @@ def schedules(draw: st.DrawFn) -> Schedule:
         return drawn
     # One in five begins with a wrong plan that waits for its verdict: that is where reads begin
     # early, plans are drafted again, and what was read is used in the next window.
-    slips = st.lists(st.sampled_from(_SLIPS), min_size=1, max_size=2).map(tuple)
+    kit = draw(st.sampled_from(("reads", "reads", "writes", "all")))
+    slips = st.lists(st.sampled_from(("lost", "other", *_SLIPS)), min_size=1, max_size=2)
     return replace(
         drawn,
-        plan_slips=draw(slips),
+        kit=kit,
+        truth=draw(_tasks(KITS[kit], least=3)),
+        plan_slips=draw(slips.map(tuple)),
         wrong={},
         stubborn=frozenset(),
         act_fails=frozenset(),
         quirks={},
+        moods={},
+        person={},
+        run_ahead=draw(st.sampled_from((8, 3, 32))),
         reason_s=draw(st.sampled_from((6.0, 20.0))),
         tool_s=draw(st.sampled_from((0.05, 0.6, 3.0))),
         max_window=16,
