@@ -9,19 +9,20 @@ what its reads find out is kept for the next window, where it stands for the sam
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentlanes.context.prompts import plan_prompt
 from agentlanes.errors import LaneError
 from agentlanes.lanes.call import ask_for, lane_config, noting_lost
 from agentlanes.nodes.ahead import PLAN, allowed_unverified
-from agentlanes.nodes.early import EarlyReads
+from agentlanes.nodes.early import EarlyReads, outcome_of
 from agentlanes.nodes.parts import Parts
+from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext
 from agentlanes.plan import plan_schema
 from agentlanes.speculation.effects import HARMLESS
-from agentlanes.state import Correction, PlanDict, PlanStep, ProposalDict
+from agentlanes.state import Correction, PlanStep, ProposalDict
 
 __all__ = ["Again"]
 
@@ -44,7 +45,7 @@ class Again:
         """Draft none yet."""
         self.drafts: list[dict[str, Any]] = []
         self._parts, self._context = parts, context
-        self.reads: list[EarlyReads] = []
+        self.reads: list[_Reads] = []
         self._wrong: list[Sequence[PlanStep]] = []
         self._made_by: list[int] = []
         self._drafting = False
@@ -118,7 +119,54 @@ class Again:
         self._made_by.append(len(self.drafts))
         self.drafts.append(reply.facts("act", prompt=parts.records))
         steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
-        reads = EarlyReads(parts, context, again=True)
+        reads = _Reads(parts, context)
         self.reads.append(reads)
-        plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
-        reads.follow(plan, riding)
+        reads.follow(steps, riding)
+
+
+class _Reads(EarlyReads):
+    """The reads of a plan that is not proposed: what the window has read is not read once more."""
+
+    def __init__(self, parts: Parts, context: ActContext) -> None:
+        super().__init__(parts, context)
+        self._awaited: set[int] = set()
+
+    def follow(self, steps: list[PlanStep], riding: int) -> None:
+        """Begin what can be begun while a verdict is out."""
+        self._open, self._steps, self._riding = True, steps, riding
+        self._scan()
+
+    def _room(self) -> int:
+        return self._parts.limits.max_window
+
+    def _ahead(self, step: int) -> int:
+        return len(self._begun) + 1
+
+    def _is_made(self, step: int, tool: BoundTool, args: dict[str, Any]) -> bool:
+        """Say whether the window has made a step's call, or is about it, and take its result."""
+        for result, task in _alike(self._context, tool.name, args):
+            if result is not None:
+                self._found[step] = result
+                return True
+            if task is not None and not task.done():
+                if step not in self._awaited:
+                    self._awaited.add(step)
+                    task.add_done_callback(lambda _: self._scan())
+                return True
+        return False
+
+
+def _alike(
+    context: ActContext, tool: str, args: Mapping[str, Any]
+) -> Iterator[tuple[str | None, asyncio.Task[Any] | None]]:
+    """Give what the window's calls like one have found, or the tasks that are about it."""
+    for case in context.exchange.cases:
+        made = case.proposal
+        begun = made["started_at"] is not None and not made["failed"]
+        if begun and (made["tool"], made["args"]) == (tool, args):
+            yield made["result"], context.exchange.running.get(made["index"])
+    for reads in (context.early, *context.again.reads):
+        for read in reads.begun():
+            if (read.tool, read.args) == (tool, args):
+                found = outcome_of(read.task)
+                yield None if found.get("failed") else found.get("result"), read.task

@@ -9,7 +9,7 @@ begin out of order and count in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,13 +22,13 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
 from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import canonical, references, resolve_step
-from agentlanes.state import PlanDict, PlanStep, ProposalDict
+from agentlanes.state import PlanStep, ProposalDict
 
-__all__ = ["EarlyReads"]
+__all__ = ["EarlyRead", "EarlyReads", "outcome_of"]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Read:
+class EarlyRead:
     """A read that was begun before its turn; times are the loop's."""
 
     tool: str
@@ -45,24 +45,21 @@ class EarlyReads:
     Args:
         parts: The graph's parts.
         context: The window's.
-        again: The plan was drafted again and is not proposed: calls that the window has made
-            are not made once more.
     """
 
-    def __init__(self, parts: Parts, context: ActContext, *, again: bool = False) -> None:
+    def __init__(self, parts: Parts, context: ActContext) -> None:
         """Begin none yet."""
-        self._parts, self._context, self._again = parts, context, again
+        self._parts, self._context = parts, context
         self._config: RunnableConfig = context.config
         self._steps: list[PlanStep] = []
         self._open = False
         self._riding: int | None = None
         self._at = self._made = 0
         self._found: dict[int, str] = {}
-        self._begun: dict[int, _Read] = {}
+        self._begun: dict[int, EarlyRead] = {}
         self._ready: dict[int, float] = {}
         self._allowed: dict[int, int] = {}
         self._waiter: asyncio.Task[None] | None = None
-        self._awaited: set[int] = set()
 
     def look(self, state: ActState, config: RunnableConfig, *, made: int, at: int) -> None:
         """Look at a plan again, and begin what can be begun.
@@ -82,11 +79,6 @@ class EarlyReads:
         self._found.update(enumerate(state["results"]))
         self._scan()
 
-    def follow(self, plan: PlanDict, riding: int) -> None:
-        """Begin what can be begun of a plan that is not proposed, while a verdict is out."""
-        self._open, self._steps, self._riding = True, plan["steps"], riding
-        self._scan()
-
     def found(self, proposal: ProposalDict) -> None:
         """Take in what a step's call has given."""
         step, result = proposal["plan_step"], proposal["result"]
@@ -94,7 +86,7 @@ class EarlyReads:
             self._found[step] = result
             self._scan()
 
-    def take(self, proposal: ProposalDict) -> _Read | None:
+    def take(self, proposal: ProposalDict) -> EarlyRead | None:
         """Give the read that was begun for a proposal, and note when, and what it waited for."""
         step = proposal["plan_step"]
         if step is None or (read := self._begun.get(step)) is None:
@@ -122,7 +114,7 @@ class EarlyReads:
         if exchange.ends_at is not None or self._context.again.begun:
             await exchange.until(lambda: exchange.verdict(riding) is not None)
 
-    def begun(self) -> Collection[_Read]:
+    def begun(self) -> Collection[EarlyRead]:
         """Give the reads whose turn has not come."""
         return self._begun.values()
 
@@ -146,7 +138,7 @@ class EarlyReads:
                 ended_at=read.ended,
                 draft=draft,
                 needs=self._needs(step) if draft is None else None,
-                **_outcome(read.task),
+                **outcome_of(read.task),
             )
             for number, (step, read) in enumerate(sorted(self._begun.items()))
         ]
@@ -156,9 +148,7 @@ class EarlyReads:
         if not self._open or exchange.closed or self._ended() or self._unsettled():
             return
         known = [self._found.get(step) for step in range(len(self._steps))]
-        ends = self._made + self._parts.limits.max_window
-        ends -= 0 if self._again else exchange.calls
-        for step in range(self._made, min(len(known), ends)):
+        for step in range(self._made, min(len(known), self._made + self._room())):
             tool = self._parts.tools.get(self._steps[step]["tool"])
             if tool is None or _orders(tool):
                 return
@@ -172,7 +162,7 @@ class EarlyReads:
                 continue
             if not tool.effect.allows(args):
                 return  # it may turn out to be a fence
-            if self._again and self._made_before(step, tool, args):
+            if self._is_made(step, tool, args):
                 known[step] = self._found.get(step)
                 continue
             self._ready.setdefault(step, asyncio.get_running_loop().time())
@@ -185,29 +175,28 @@ class EarlyReads:
         self, step: int, tool: BoundTool, args: dict[str, Any] | None, known: list[str | None]
     ) -> str | None:
         """Say why a step cannot be made; nothing where it can, or is not ready."""
-        if args is not None:
-            return tool.refuse(args)
         needed = references(self._steps[step])
+        if args is not None:
+            wrong = tool.refuse(args)
+            # What tools gave is data, and the reason is for a lane to act on.
+            return (
+                f"what steps {needed} gave does not fit its schema" if wrong and needed else wrong
+            )
         ready = all(0 < number <= step and known[number - 1] is not None for number in needed)
         if ready and resolve_step(self._steps[step], known, tool.schema) is None:
-            return f"what it refers to is not in the results of the steps {needed}"
+            return f"steps {needed} did not give what it refers to"
         return None
 
     def _say_wrong(self, step: int, why: str) -> None:
         if self._riding is not None:
             self._context.again.begin(self._riding, self._steps, step, why)
 
-    def _made_before(self, step: int, tool: BoundTool, args: dict[str, Any]) -> bool:
-        """Say whether the window has made a call, or is about it, and take what it gives."""
-        for result, task in _like(self._context, tool.name, args):
-            if result is not None:
-                self._found[step] = result
-                return True
-            if task is not None and not task.done():
-                if step not in self._awaited:
-                    self._awaited.add(step)
-                    task.add_done_callback(lambda _: self._scan())
-                return True
+    def _room(self) -> int:
+        """Give how many more calls the window holds."""
+        return self._parts.limits.max_window - self._context.exchange.calls
+
+    def _is_made(self, step: int, tool: BoundTool, args: dict[str, Any]) -> bool:
+        """Say whether a step needs no call of its own."""
         return False
 
     def _ended(self) -> bool:
@@ -227,18 +216,19 @@ class EarlyReads:
     def _free(self, step: int) -> bool:
         """Say whether few enough proposals before a step's would be unverified."""
         exchange = self._context.exchange
-        ahead = exchange.unverified(len(exchange.cases) - 1)
-        if self._again:
-            ahead += len(self._begun) + 1
-        elif self._riding is not None and exchange.verdict(self._riding) is None:
-            ahead += step - self._made + 1
-        else:
-            ahead += self._at - self._made  # what is being drafted is judged on its own
+        ahead = exchange.unverified(len(exchange.cases) - 1) + self._ahead(step)
         if not ahead:
             return True
         if step not in self._allowed:
             self._allowed[step] = allowed_unverified(self._parts, self._context, PLAN)
         return ahead <= self._allowed[step]
+
+    def _ahead(self, step: int) -> int:
+        """Give how many proposals there will be up to a step's that have no verdict."""
+        riding = self._riding
+        if riding is not None and self._context.exchange.verdict(riding) is None:
+            return step - self._made + 1
+        return self._at - self._made  # what is being drafted is judged on its own
 
     def _wait(self, step: int) -> None:
         """Look again when verdicts have come."""
@@ -256,12 +246,12 @@ class EarlyReads:
 
     def _begin(self, step: int, tool: BoundTool, args: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
-        read = _Read(tool=tool.name, args=args, waited_s=now - self._ready[step], started=now)
+        read = EarlyRead(tool=tool.name, args=args, waited_s=now - self._ready[step], started=now)
         read.task = asyncio.create_task(self._fetch(read, step))
         self._begun[step] = read
         self._context.exchange.begin(read.task)
 
-    async def _fetch(self, read: _Read, step: int) -> ToolResult | None:
+    async def _fetch(self, read: EarlyRead, step: int) -> ToolResult | None:
         tool = self._parts.tools[read.tool]
         try:
             given = await fetch(
@@ -293,28 +283,13 @@ class EarlyReads:
         ]
 
 
-def _like(
-    context: ActContext, tool: str, args: Mapping[str, Any]
-) -> Iterator[tuple[str | None, asyncio.Task[Any] | None]]:
-    """Give what the window's calls like one have found, or the tasks that are about it."""
-    for case in context.exchange.cases:
-        made = case.proposal
-        begun = made["started_at"] is not None and not made["failed"]
-        if begun and made["tool"] == tool and made["args"] == args:
-            yield made["result"], context.exchange.running.get(made["index"])
-    for reads in (context.early, *context.again.reads):
-        for read in reads.begun():
-            if read.tool == tool and read.args == args:
-                given = _outcome(read.task)
-                yield None if given.get("failed") else given.get("result"), read.task
-
-
 def _orders(tool: BoundTool) -> bool:
     """Say whether calls that follow one of a tool must not begin before it has ended."""
     return not (tool.runs_ahead and tool.effect.harmless)
 
 
-def _outcome(task: asyncio.Task[ToolResult | None]) -> Mapping[str, Any]:
+def outcome_of(task: asyncio.Task[ToolResult | None]) -> Mapping[str, Any]:
+    """Give what a read has found out, as a proposal holds it; nothing if it has not ended."""
     if not task.done() or task.cancelled() or task.exception() is not None:
         return {}
     given = task.result()
