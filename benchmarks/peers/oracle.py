@@ -105,7 +105,9 @@ class Oracle:
             return Answer(text=json.dumps(joined), key=key, kind="join")
         corrected = CORRECTION_PREFIX in place.aside
         if PLAN_SYSTEM in system:
-            again = place.aside if corrected and _INSTEAD not in place.aside else ""
+            again = ""
+            if corrected and _INSTEAD not in place.aside:
+                again = place.aside.partition("\n")[0]  # the plan that was rejected
             steps = self._plan(
                 item, place, errs=lane == "act" and (not corrected or bool(again)), again=again
             )

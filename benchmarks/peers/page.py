@@ -53,8 +53,10 @@ exact, and independent of the machine. What it does not see, CPU time, is measur
   p95, one reply in a hundred between 30 s and 2 min; tools 50 ms to 2 s. A verdict, a plan and a
   decision of the reason lane take equally long.
 - The act lane errs at the stated share of its first tries, at the same calls for everybody. It
-  does not err where it is told the exact call, and does not notice its own errors. The reason
-  lane is always right, so nobody's success is limited by it.
+  does not err where it is told the exact call, and does not notice its own errors. Told only that
+  its plan is wrong, it plans again with errors drawn anew. An argument that only an earlier call
+  can give it gets wrong until it has been shown it. The reason lane is always right, so nobody's
+  success is limited by it.
 - One call a reply, except in `-parallel`, where the calls of a reply commute.
 - `bound` is a lower bound over the actual time, summed over the tasks; the formula is in
   `benchmarks/peers/bound.py`. Contestants that never ask the reason lane can be above 1.
