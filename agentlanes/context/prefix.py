@@ -18,7 +18,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any, TypedDict
 
 from langchain_core.messages import BaseMessage
@@ -40,6 +40,8 @@ Chain = list[Part]
 
 Python salts its hashes, in every process in another way, so a chain means nothing elsewhere.
 """
+
+_SIZE = itemgetter(2)
 
 _KEPT_PARTS = 200_000
 _KEPT_OPEN = 256  # prompts whose messages are kept: those of windows that are open
@@ -212,7 +214,7 @@ def _going_on(before: _Noted, now: _Noted) -> Shared | None:
     first = before.trunk[before.upto - end]
     if first != _part(new[0]) or not all(map(is_, old[1:end], new[1:end])):
         return None
-    came = [_part(message) for message in new[end:-1]] + [_last_part(new[-1])]
+    came = [*map(_part, new[end:-1]), _last_part(new[-1])]
     if len(before.trunk) > before.upto:  # another prompt has gone on from there
         before.trunk = before.trunk[: before.upto]
     before.trunk += came[:-1]
@@ -238,7 +240,7 @@ def _compared(old: Chain, new: Chain) -> Shared:
 
 
 def _chars(parts: Chain) -> int:
-    return sum([size for _, _, size in parts])
+    return sum(map(_SIZE, parts))
 
 
 def _part(message: BaseMessage) -> Part:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
+from operator import itemgetter
 from typing import Any
 
 from agentlanes.latency.clock import offset_ms
@@ -24,6 +26,8 @@ from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Prop
 __all__ = ["Told", "publish", "record_of", "settled_window"]
 
 Fates = Mapping[int, Outcome]
+_ms = partial(offset_ms, 0.0)
+
 Interval = tuple[float, float]
 Made = tuple[StepRecord, str | None]
 """A record, and the traced model run that it describes, if any."""
@@ -149,7 +153,7 @@ def _window_records(
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         timed.append((facts["started"], record, facts))
-    timed.sort(key=lambda entry: entry[0])
+    timed.sort(key=itemgetter(0))
     prompts = with_prefixes(parts.notes, state, [(record, facts) for _, record, facts in timed])
     return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
@@ -184,10 +188,6 @@ def _completed(
         name, value = metric_of(record, verdict=verdict, right=right)
         record["metric_name"], record["metric_value"] = name, value
     return record
-
-
-def _ms(seconds: float) -> float:
-    return offset_ms(0.0, seconds)
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
