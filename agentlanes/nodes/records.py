@@ -291,17 +291,23 @@ def _take(taken: list[Interval], start: float, end: float) -> float:
         start: The interval's start.
         end: Its end.
     """
-    first = max(0, bisect_left(taken, (start,)) - 1)
-    if first < len(taken) and taken[first][1] < start:
-        first += 1
-    last, at, free = first, start, 0.0
+    first = bisect_left(taken, (start,))
+    if first and taken[first - 1][1] >= start:
+        first -= 1
+    last, low, at, free = first, start, start, 0.0
     while last < len(taken) and taken[last][0] <= end:
-        free += max(0.0, taken[last][0] - at)
-        at = max(at, taken[last][1])
+        begins, ends = taken[last]
+        if begins > at:
+            free += begins - at
+        elif begins < low:
+            low = begins
+        if ends > at:
+            at = ends
         last += 1
-    free += max(0.0, end - at)
-    low = min(start, taken[first][0]) if last > first else start
-    taken[first:last] = [(low, max(end, at))]
+    if end > at:
+        free += end - at
+        at = end
+    taken[first:last] = [(low, at)]
     return free
 
 
@@ -316,9 +322,9 @@ def _busy(proposed: Proposed, fates: Fates) -> list[Interval]:
 
 def _union(spans: Sequence[Interval]) -> list[Interval]:
     merged: list[Interval] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
+    for span in sorted(spans):
+        if not merged or span[0] > merged[-1][1]:
+            merged.append(span)
+        elif span[1] > merged[-1][1]:
+            merged[-1] = (merged[-1][0], span[1])
     return merged
