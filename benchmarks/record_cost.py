@@ -5,10 +5,12 @@ written to the run's file as well, turn and turn about in one process, so all se
 machine. With instant endpoints a step has nothing to wait for, so the share is as high as it can
 get; it must stay under 3%.
 
-A run is the same sequence of event loop callbacks every time. What is added up is the median of
-each over the rounds: a busy machine disturbs every run somewhere, but hardly ever most runs at the
-same place, so two halves of the rounds agree three times as well as they do on whole runs. The
-interval is a percentile bootstrap over blocks of rounds.
+A run is the same sequence of event loop callbacks every time, and what keeps records is in a few
+of them. So each run is brought to one speed of the machine, by the median of how long its callbacks
+take beside the usual; then the median of each callback over the rounds is added up. On a machine
+that others use, two halves of 200 rounds differed by 0.6 to 1.5% of a step that way, and by 5 to 8%
+when the quickest tenth of the runs was compared. What slowed all callbacks alike would not be seen.
+The interval is a percentile bootstrap that draws whole rounds.
 
     python benchmarks/record_cost.py --rounds 200
 """
@@ -26,7 +28,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from pathlib import Path
-from statistics import fmean, median, mode
+from statistics import median, mode
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -38,7 +40,7 @@ from agentlanes.testing import ScriptedModel
 
 SHARE, RECORD_US = 0.03, 50.0
 CALLS = 12
-BLOCKS, RESAMPLES = 20, 1000
+RESAMPLES = 100
 ORDERS = (  # each kind is as often early as late, and next to the one it is compared with
     ("off", "kept", "off_file", "written"),
     ("written", "off_file", "kept", "off"),
@@ -128,10 +130,7 @@ def timed_rounds(rounds: int, folder: Path) -> tuple[list[dict[str, Run]], int]:
     with asyncio.Runner(loop_factory=TimedLoop) as runner:
         loop: Any = runner.get_loop()
         for number in range(-3, rounds):  # the first three warm up
-            if number == 0:
-                gc.collect()
-                gc.freeze()  # what was made so far stays, and need not be looked through again
-                gc.disable()  # a collection that falls into a run would be charged to it
+            gc.disable()  # a collection that falls into a run would be charged to it
             took: dict[str, Run] = {}
             for name in ORDERS[number % len(ORDERS)]:
                 measured, logs = kinds[name]
@@ -139,6 +138,7 @@ def timed_rounds(rounds: int, folder: Path) -> tuple[list[dict[str, Run]], int]:
                 with RunLog(folder, f"{name}{number + 3}") as log:
                     records = max(records, runner.run(run(measured, log if logs else None)))
                 gc.collect()
+                gc.freeze()  # what is left stays, and need not be looked through each time
             if number >= 0:
                 timed.append(took)
     gc.enable()
@@ -146,44 +146,54 @@ def timed_rounds(rounds: int, folder: Path) -> tuple[list[dict[str, Run]], int]:
     return timed, records
 
 
-def quiet_s(runs: Iterable[Run]) -> float:
-    """Add up the median times of a run's callbacks.
-
-    A run whose callbacks are not as many as those of most runs is left out.
-    """
+def usual(runs: Iterable[Run]) -> Run:
+    """Give the median of each callback; runs that have not as many as most are left out."""
     runs = list(runs)
-    usual = mode(map(len, runs))
-    return sum(map(median, zip(*(took for took in runs if len(took) == usual), strict=True)))
+    callbacks = mode(map(len, runs))
+    return [
+        median(took) for took in zip(*(run for run in runs if len(run) == callbacks), strict=True)
+    ]
 
 
-def added(timed: Sequence[dict[str, Run]], name: str, other: str) -> tuple[float, float]:
-    """Give the seconds that one kind's runs take more than another's, and their share of a run."""
-    plain, with_, without = (quiet_s(took[kind] for took in timed) for kind in ("off", name, other))
-    return with_ - without, (with_ - without) / plain
+def at_one_speed(timed: Sequence[dict[str, Run]]) -> list[dict[str, Run]]:
+    """Bring all runs to the speed that the machine has in most of them."""
+    plain = usual(took["off"] for took in timed)
+    return [{name: _at_speed(run, plain) for name, run in took.items()} for took in timed]
 
 
-def interval(shares: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
-    """Give the 95% interval of a mean."""
-    draw = random.Random(seed)
-    means = sorted(fmean(draw.choices(shares, k=len(shares))) for _ in range(RESAMPLES))
-    return means[round(0.025 * RESAMPLES)], means[round(0.975 * RESAMPLES) - 1]
+def _at_speed(run: Run, plain: Run) -> Run:
+    slower = median(took / other for took, other in zip(run, plain, strict=False))
+    return [took / slower for took in run]
+
+
+def added_s(timed: Sequence[dict[str, Run]], name: str, other: str) -> float:
+    """Give the seconds that one kind's runs take more than another's."""
+    return sum(usual(took[name] for took in timed)) - sum(usual(took[other] for took in timed))
+
+
+def interval(timed: Sequence[dict[str, Run]], name: str, other: str) -> tuple[float, float]:
+    """Give the 95% interval of `added_s`. It is seeded: the same runs give the same interval."""
+    draw = random.Random(0)
+    drawn = (draw.choices(timed, k=len(timed)) for _ in range(RESAMPLES))
+    ends = sorted(added_s(rounds, name, other) for rounds in drawn)
+    return ends[round(0.025 * RESAMPLES)], ends[round(0.975 * RESAMPLES) - 1]
 
 
 def found(timed: Sequence[dict[str, Run]], records: int) -> dict[str, Any]:
     """Compare the kinds."""
-    plain = quiet_s(took["off"] for took in timed)
+    timed = at_one_speed(timed)
+    plain_s = sum(usual(took["off"] for took in timed))
     said: dict[str, Any] = {
         "rounds": len(timed),
         "records": records,
-        "step_us": round(plain / records * 1e6, 1),
+        "step_us": round(plain_s / records * 1e6, 1),
     }
-    blocks = [timed[place::BLOCKS] for place in range(min(BLOCKS, len(timed)))]
     for name, other in (("kept", "off"), ("written", "off_file")):
-        more, share = added(timed, name, other)
-        ends = interval([added(block, name, other)[1] for block in blocks])
-        said[f"{name}_us"] = round(more / records * 1e6, 1)
-        said[f"{name}_share"] = round(share, 4)
-        said[f"{name}_share_interval"] = [round(end, 4) for end in ends]
+        more_s = added_s(timed, name, other)
+        ends = interval(timed, name, other)
+        said[f"{name}_us"] = round(more_s / records * 1e6, 1)
+        said[f"{name}_share"] = round(more_s / plain_s, 4)
+        said[f"{name}_share_interval"] = [round(end / plain_s, 4) for end in ends]
     return said
 
 
@@ -203,8 +213,8 @@ def main() -> int:
         sys.stdout.write(f"{json.dumps(said)}\n")
     else:
         sys.stdout.write(
-            f"a step takes {said['step_us']:,.0f} us with instant endpoints (callback by callback "
-            f"the median of {said['rounds']} rounds of {said['records']} records)\n"
+            f"a step takes {said['step_us']:,.0f} us with instant endpoints (the median of "
+            f"{said['rounds']} rounds, of {said['records']} records each)\n"
             f"kept and streamed  {_line(said, 'kept')}\n"
             f"and written        {_line(said, 'written')}   "
             f"(limits {RECORD_US:g} us, {SHARE:.0%})\n"
