@@ -8,9 +8,9 @@ get; it must stay under 3%.
 A run is the same sequence of event loop callbacks every time, and what keeps records is in a few
 of them. So each run is brought to one speed of the machine, by the median of how long its callbacks
 take beside the usual; then the median of each callback over the rounds is added up. On a machine
-that others use, two halves of 200 rounds differed by 0.6 to 1.5% of a step that way, and by 5 to 8%
-when the quickest tenth of the runs was compared. What slowed all callbacks alike would not be seen.
-The interval is a percentile bootstrap that draws whole rounds.
+with twice as much to do as it has cores, two halves of 200 rounds differed by 0.6 to 2.9% of a step
+that way, and by 5 to 22% when the quickest tenth of the runs was compared. What slowed all
+callbacks alike would not be seen. The interval is a percentile bootstrap that draws whole rounds.
 
     python benchmarks/record_cost.py --rounds 200
 """
@@ -127,10 +127,10 @@ def timed_rounds(rounds: int, folder: Path) -> tuple[list[dict[str, Run]], int]:
     }
     timed: list[dict[str, Run]] = []
     records = 0
+    gc.disable()  # a collection that falls into a run would be charged to it
     with asyncio.Runner(loop_factory=TimedLoop) as runner:
         loop: Any = runner.get_loop()
         for number in range(-3, rounds):  # the first three warm up
-            gc.disable()  # a collection that falls into a run would be charged to it
             took: dict[str, Run] = {}
             for name in ORDERS[number % len(ORDERS)]:
                 measured, logs = kinds[name]
