@@ -4,10 +4,10 @@ An endpoint keeps the KV cache of what it has read, and reads a prompt anew only
 that differs (prefix caching: Kwon et al., PagedAttention, arXiv:2309.06180; Zheng et al., SGLang,
 arXiv:2312.07104). So what a lane is shown should grow at its end and change nowhere else.
 
-A prompt is read when it is compared: a chain of hashes, one a message, tells two prompts apart and
-holds no content. Until its window is settled the messages themselves are kept, since a prompt that
-goes on from the one before is then read from there. All of it stays in the memory of the process
-(`PromptNotes`); a checkpoint holds the key of a prompt at most.
+Until its window is settled a prompt's messages are kept, since of one that goes on from the one
+before only what is new has to be read. After that a chain of hashes, one a message, tells it from
+others and holds no content. All of it stays in the memory of the process (`PromptNotes`); a
+checkpoint holds the key of a prompt at most.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import itertools
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import is_
+from dataclasses import dataclass, field
+from operator import is_, itemgetter
 from typing import Any, TypedDict
 
 from langchain_core.messages import BaseMessage
@@ -40,6 +40,8 @@ Chain = list[Part]
 
 Python salts its hashes, in every process in another way, so a chain means nothing elsewhere.
 """
+
+_SIZE = itemgetter(2)
 
 _KEPT_PARTS = 200_000
 _KEPT_OPEN = 256  # prompts whose messages are kept: those of windows that are open
@@ -83,14 +85,19 @@ class _Noted:
         messages: Its messages, for as long as its window may be open.
         tools: Its tools, likewise.
         parts: How many parts it is counted as.
-        chain: What was read of it.
-        chars: Its characters, as far as it was read.
+        trunk: Its parts but the last, once it was read, and then those that prompts which go on
+            from it have added.
+        upto: How many of these are its own.
+        last: Its last part, once it was read.
+        chars: Its characters, likewise.
     """
 
     messages: Sequence[BaseMessage]
     tools: Sequence[Any]
     parts: int
-    chain: Chain | None = None
+    trunk: Chain = field(default_factory=list)
+    upto: int = 0
+    last: Part | None = None
     chars: int = 0
 
 
@@ -158,17 +165,7 @@ class PromptNotes:
         if earlier is None:
             self._read(later)
             return Shared(shared_chars=0, total_chars=later.chars, broke="first")
-        old = self._read(earlier)
-        at = 0 if later.chain is not None else _go_on(earlier, old, later)
-        new = self._read(later)
-        ends = min(len(old), len(new))
-        while at < ends and old[at] == new[at]:
-            at += 1
-        return {
-            "shared_chars": later.chars - _chars(new[at:]),
-            "total_chars": later.chars,
-            "broke": None if at == ends else _cause(old[at][0], new[at][0]),
-        }
+        return _going_on(earlier, later) or _compared(self._read(earlier), self._read(later))
 
     def close(self, keys: Iterable[str]) -> None:
         """Keep no messages of prompts, which can still be compared: their windows are settled."""
@@ -190,47 +187,60 @@ class PromptNotes:
         return len(self._noted)
 
     def _read(self, noted: _Noted) -> Chain:
-        """Read all of a prompt, unless it was read before."""
-        if noted.chain is None:
-            shown = noted.messages
-            # The first and the last are made for this prompt alone; the rest is the transcript.
-            chain = [*map(_part, shown[:1]), *self._parts.of(shown[1:-1])]
-            chain += map(_part, shown[1:][-1:])
-            _name_last(chain, shown)
-            noted.chain = [_tools_part(Same(noted.tools)), *chain] if noted.tools else chain
-            noted.chars = _chars(noted.chain)
-        return noted.chain
+        """Give all parts of a prompt; they are read once."""
+        if noted.last is not None:
+            return [*noted.trunk[: noted.upto], noted.last]
+        shown = noted.messages
+        chain = [_tools_part(Same(noted.tools))] if noted.tools else []
+        # The first and the last are made for this prompt alone; the rest is the transcript.
+        chain += [*map(_part, shown[:-1][:1]), *self._parts.of(shown[1:-1])]
+        chain += map(_last_part, shown[-1:])
+        noted.trunk, noted.upto, noted.chars = chain[:-1], len(chain) - 1, _chars(chain)
+        noted.last = chain[-1] if chain else None
+        return chain
 
 
-def _go_on(before: _Noted, old: Chain, now: _Noted) -> int:
-    """Read a prompt from where it goes on from another, if it does.
+def _going_on(before: _Noted, now: _Noted) -> Shared | None:
+    """Compare a prompt with one that it goes on from, by what is new in it.
 
     Returns:
-        How many parts of the two are the same: all of the earlier one's but its last, or none.
+        `None` where it does not go on from it, or where both have to be read to know.
     """
-    shown, first = before.messages, 1 if now.tools else 0
-    least = len(shown) - 1
-    if least < 1 or least >= len(now.messages) or before.tools is not now.tools:
-        return 0
+    old, new, was = before.messages, now.messages, before.last
+    end = len(old) - 1
+    if was is None or before.tools is not now.tools or not 0 < end < len(new):
+        return None
     # The system prompt is a new message each time, and the transcript the same messages.
-    same = old[first] == _part(now.messages[0])
-    if not same or not all(map(is_, shown[1:least], now.messages[1:least])):
-        return 0
-    read = [_part(message) for message in now.messages[least:]]
-    _name_last(read, now.messages)
-    now.chain = old[: first + least] + read
-    now.chars = before.chars - old[-1][2] + _chars(read)
-    return first + least
+    first = before.trunk[before.upto - end]
+    if first != _part(new[0]) or not all(map(is_, old[1:end], new[1:end])):
+        return None
+    came = [*map(_part, new[end:-1]), _last_part(new[-1])]
+    if len(before.trunk) > before.upto:  # another prompt has gone on from there
+        before.trunk = before.trunk[: before.upto]
+    before.trunk += came[:-1]
+    now.trunk, now.upto, now.last = before.trunk, len(before.trunk), came[-1]
+    now.chars = before.chars - was[2] + _chars(came)
+    same = came[0] == was
+    return {
+        "shared_chars": before.chars if same else before.chars - was[2],
+        "total_chars": now.chars,
+        "broke": None if same else _cause(was[0], came[0][0]),
+    }
 
 
-def _name_last(parts: Chain, messages: Sequence[BaseMessage]) -> None:
-    """Say of what a prompt ends with whether it is the user's or an aside."""
-    if messages and messages[-1].type == "human":
-        parts[-1] = (_aside(messages[-1]), *parts[-1][1:])
+def _compared(old: Chain, new: Chain) -> Shared:
+    at, ends = 0, min(len(old), len(new))
+    while at < ends and old[at] == new[at]:
+        at += 1
+    return {
+        "shared_chars": _chars(new[:at]),
+        "total_chars": _chars(new),
+        "broke": None if at == ends else _cause(old[at][0], new[at][0]),
+    }
 
 
 def _chars(parts: Chain) -> int:
-    return sum([size for _, _, size in parts])
+    return sum(map(_SIZE, parts))
 
 
 def _part(message: BaseMessage) -> Part:
@@ -242,6 +252,12 @@ def _part(message: BaseMessage) -> Part:
             asked = f"{call['id']}{call['name']}{call['args']}"
             said, size = hash((said, asked)), size + len(asked)
     return _KINDS.get(kind, kind), said, size
+
+
+def _last_part(message: BaseMessage) -> Part:
+    """Read what a prompt ends with, which may be an aside."""
+    kind, said, size = _part(message)
+    return _aside(message) if message.type == "human" else kind, said, size
 
 
 def _cause(old: str, new: str) -> str:

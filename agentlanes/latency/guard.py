@@ -365,7 +365,8 @@ class _Exit:
         threading._register_atexit(self._end)  # type: ignore[attr-defined]
 
     def guards(self) -> list[Guard]:
-        return list(self._guards)
+        # To look into a weak set takes a while even where there is nothing in it.
+        return list(self._guards) if self._guards else []
 
     def _end(self) -> None:
         for made in self.guards():

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
+from operator import itemgetter
 from typing import Any
 
 from agentlanes.latency.clock import offset_ms
@@ -24,6 +26,8 @@ from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Prop
 __all__ = ["Told", "publish", "record_of", "settled_window"]
 
 Fates = Mapping[int, Outcome]
+_ms = partial(offset_ms, 0.0)
+
 Interval = tuple[float, float]
 Made = tuple[StepRecord, str | None]
 """A record, and the traced model run that it describes, if any."""
@@ -149,7 +153,7 @@ def _window_records(
         if used and facts["index"] is not None:
             record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
         timed.append((facts["started"], record, facts))
-    timed.sort(key=lambda entry: entry[0])
+    timed.sort(key=itemgetter(0))
     prompts = with_prefixes(parts.notes, state, [(record, facts) for _, record, facts in timed])
     return [(record, facts.get("model_run")) for _, record, facts in timed], prompts
 
@@ -184,10 +188,6 @@ def _completed(
         name, value = metric_of(record, verdict=verdict, right=right)
         record["metric_name"], record["metric_value"] = name, value
     return record
-
-
-def _ms(seconds: float) -> float:
-    return offset_ms(0.0, seconds)
 
 
 def _retracted(state: AgentState, facts: Mapping[str, Any], span: Span) -> Made:
@@ -291,17 +291,23 @@ def _take(taken: list[Interval], start: float, end: float) -> float:
         start: The interval's start.
         end: Its end.
     """
-    first = max(0, bisect_left(taken, (start,)) - 1)
-    if first < len(taken) and taken[first][1] < start:
-        first += 1
-    last, at, free = first, start, 0.0
+    first = bisect_left(taken, (start,))
+    if first and taken[first - 1][1] >= start:
+        first -= 1
+    last, low, at, free = first, start, start, 0.0
     while last < len(taken) and taken[last][0] <= end:
-        free += max(0.0, taken[last][0] - at)
-        at = max(at, taken[last][1])
+        begins, ends = taken[last]
+        if begins > at:
+            free += begins - at
+        elif begins < low:
+            low = begins
+        if ends > at:
+            at = ends
         last += 1
-    free += max(0.0, end - at)
-    low = min(start, taken[first][0]) if last > first else start
-    taken[first:last] = [(low, max(end, at))]
+    if end > at:
+        free += end - at
+        at = end
+    taken[first:last] = [(low, at)]
     return free
 
 
@@ -316,9 +322,9 @@ def _busy(proposed: Proposed, fates: Fates) -> list[Interval]:
 
 def _union(spans: Sequence[Interval]) -> list[Interval]:
     merged: list[Interval] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
+    for span in sorted(spans):
+        if not merged or span[0] > merged[-1][1]:
+            merged.append(span)
+        elif span[1] > merged[-1][1]:
+            merged[-1] = (merged[-1][0], span[1])
     return merged

@@ -37,6 +37,8 @@ def span_of(
 
 def call_spans(span: Span, record: Mapping[str, Any]) -> list[Span]:
     """Give a lane call's span, with what its client measured inside it: queueing and retrying."""
+    if not (record.get("queue_ms") or record.get("retry_ms")):
+        return [span]
     spans, at = [span], span["start_ms"]
     for kind, length in _INSIDE:
         took = record.get(length)

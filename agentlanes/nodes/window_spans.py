@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from agentlanes.latency.clock import offset_ms
 from agentlanes.latency.spans import Outcome, Span
@@ -81,7 +82,8 @@ class _Reader:
         carried: int | None,
     ) -> None:
         self.made = WindowSpans()
-        self._ordered, self._origin = ordered, proposed["origin"]
+        self._ordered = ordered
+        self._ms = partial(offset_ms, proposed["origin"])
         self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._ends_at = proposed, fates, ends_at
@@ -119,9 +121,6 @@ class _Reader:
                 span["after"] = self._sources.get(index, self._opening) + span["after"]
         self._place_answer()
         self.made.closing = self._closing()
-
-    def _ms(self, at: float) -> float:
-        return offset_ms(self._origin, at)
 
     def _id(self, index: int, what: str) -> str:
         return f"{self._prefix}.p{index}.{what}"
