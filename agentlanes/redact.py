@@ -176,17 +176,18 @@ class _Remembered:
 
     def __init__(self) -> None:
         self.added = 0
-        self._secrets: weakref.WeakSet[Secret] = weakref.WeakSet()
+        # By identity: equal secrets of two lanes are not gone before both are.
+        self._secrets: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
     def add(self, secret: Secret) -> None:
         with self._lock:
-            self._secrets.add(secret)
+            self._secrets[id(secret)] = secret
             self.added += 1
 
     def values(self) -> frozenset[str]:
         with self._lock:
-            return frozenset(secret.reveal() for secret in self._secrets)
+            return frozenset(secret.reveal() for secret in self._secrets.values())
 
 
 # What the lanes of this process authenticate with. Weak, so that it holds nothing longer than the

@@ -77,3 +77,15 @@ def test_a_known_secret_is_hidden_by_value_while_it_lives() -> None:
     del secret
     gc.collect()
     assert redact('odd "key"/é') == 'odd "key"/é'
+
+
+def test_a_secret_that_two_hold_is_hidden_until_both_are_gone() -> None:
+    one, other = Secret("of-two-lanes"), Secret("of-two-lanes")
+    remember(one)
+    remember(other)
+    del one
+    gc.collect()
+    assert redact("of-two-lanes") == "***"
+    del other
+    gc.collect()
+    assert redact("of-two-lanes") == "of-two-lanes"
