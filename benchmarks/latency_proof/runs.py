@@ -79,7 +79,7 @@ def generate(seed: int) -> Schedule:
     calls = tuple((rng.choice(TOOLS), f"key{place}") for place in range(rng.randint(1, 9)))
     wrong = {place: rng.choice((1, 1, 2)) for place in range(len(calls)) if rng.random() < 0.15}
     kind = rng.random()
-    return Schedule(
+    drawn = Schedule(
         seed=seed,
         calls=calls,
         wrong=wrong,
@@ -94,6 +94,17 @@ def generate(seed: int) -> Schedule:
         person_ms=rng.randint(1_000, 60_000) if kind > 0.8 else 0,
         early=rng.random() < 0.2,
     )
+    # One in eight plans reads whose plan is wrong in a way that code can see.
+    if rng.random() < 0.125:
+        return replace(
+            drawn,
+            calls=(*(("look", key) for _, key in calls[:-1]), calls[-1]),
+            wrong={place: 1 for place in range(1, len(calls)) if rng.random() < 0.4},
+            run_ahead=8,
+            planning="always",
+            lost=True,
+        )
+    return drawn
 
 
 def prove(runs: int, *, first: int = 0) -> Proof:

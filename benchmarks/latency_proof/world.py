@@ -51,6 +51,7 @@ class Schedule:
         saver_ms: How long a checkpoint takes to save; 0 is none.
         person_ms: How long a person thinks about each write; 0 is nobody asked.
         early: The answer is written while the last verdicts are out.
+        lost: What is wrong in a plan refers to what is not there, so that it is drafted again.
     """
 
     seed: int
@@ -66,6 +67,7 @@ class Schedule:
     saver_ms: int = 0
     person_ms: int = 0
     early: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,19 @@ class World:
         end = end if plans else min(end, at + self.schedule.batch)
         calls = [self._draft(place, said) for place in range(at, end)]
         if plans:
-            steps = [{"tool": tool, "args": {"key": key}} for tool, key in calls]
+            steps = [
+                {"tool": tool, "args": {"key": self._planned(key, first=not place)}}
+                for place, (tool, key) in enumerate(calls)
+            ]
             return AIMessage(json.dumps({"steps": steps}), response_metadata=told)
         made = [{"name": tool, "args": {"key": key}, "id": None} for tool, key in calls]
         text = "" if made else "that is all"
         return AIMessage(text, tool_calls=made, response_metadata=told)
+
+    def _planned(self, key: str, *, first: bool) -> Any:
+        """Give a step's argument as the plan has it."""
+        lost = self.schedule.lost and key.startswith("wrong") and not first
+        return {"$step": 1, "$path": key} if lost else key
 
     def _draft(self, place: int, said: str) -> Call:
         """Give the right call, or the next wrong one that has not been rejected."""
