@@ -118,8 +118,9 @@ class Oracle:
         if not tools or not left:
             return Answer(text="Done.", key=key, kind="text")
         told = place.aside.partition(STEP)[2].strip()
-        step = json.loads(told.split("\n")[0]) if told else {"args": {}}
-        exact = step["args"].keys() == left[0].args.keys() and not [*sources(step["args"])]
+        given = json.loads(told.split("\n")[0])["args"] if told else None
+        exact = given is not None and given.keys() == left[0].args.keys()
+        exact = exact and not [*sources(given)]
         count = self._together(item, place, at) if parallel else 1
         calls = left[:count]
         if lane == "act" and not corrected and not exact:
