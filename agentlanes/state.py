@@ -127,6 +127,7 @@ class ProposalDict(TypedDict):
         key: Ledger key of a `reversible` call that ran ahead.
         result: What the tool gave.
         failed: Whether the tool raised.
+        kept_s: Seconds that the call took whose result stands for it; 0 where it was made itself.
         verdict: The verdict it has when the act branch ends.
         proposed_at: Loop time; so are `started_at` and `ended_at`.
         waited_s: Seconds it waited for earlier verdicts before it started.
@@ -150,6 +151,7 @@ class ProposalDict(TypedDict):
     key: str | None
     result: str | None
     failed: bool
+    kept_s: float
     verdict: VerdictDict | None
     proposed_at: float
     started_at: float | None

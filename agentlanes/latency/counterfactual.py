@@ -154,6 +154,8 @@ class _Replay:
             ]
             starts[id] = max(ready, default=0.0) + self._lag[id]
             ends[id] = starts[id] + span["end_ms"] - span["start_ms"]
+            if serial:
+                ends[id] += span.get("kept_ms", 0.0)  # a serial run has no result to keep
         return max(ends.values(), default=0.0)
 
     def _lag_of(self, span: Span) -> float:

@@ -24,7 +24,7 @@ guess from times. Ids say where a span belongs:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 __all__ = ["WORK", "Outcome", "Span", "SpanKind", "extent_of", "parent_id"]
 
@@ -53,6 +53,7 @@ class Span(TypedDict):
             reply that was still coming in when its first calls were started, or, for a `wait`,
             what was waited for.
         outcome: What became of it.
+        kept_ms: Of a tool call for which the result of an earlier one stands: how long that took.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Span(TypedDict):
     end_ms: float
     after: list[str]
     outcome: Outcome | None
+    kept_ms: NotRequired[float]
 
 
 def extent_of(spans: Sequence[Span]) -> tuple[float | None, float | None, float]:

@@ -48,6 +48,7 @@ async def run_ahead(
         proposal["fenced"] = True
         return
     proposal["result"], proposal["failed"] = given.text, given.failed
+    proposal["kept_s"] = given.kept_s
     context.early.found(proposal)
     context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
 
@@ -120,7 +121,7 @@ async def fetch(
     """
     known = context.custody.reads.take(tool.name, args)
     if known is not None:
-        return ToolResult(text=known)
+        return ToolResult(text=known[0], kept_s=known[1])
     return await _timed(parts, tool, tool.run(args, config, call_id))
 
 

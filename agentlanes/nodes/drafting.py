@@ -230,6 +230,7 @@ def blank_proposal(**known: Any) -> ProposalDict:
         "key": None,
         "result": None,
         "failed": False,
+        "kept_s": 0.0,
         "verdict": None,
         "started_at": None,
         "ended_at": None,

@@ -293,4 +293,6 @@ def outcome_of(task: asyncio.Task[ToolResult | None]) -> Mapping[str, Any]:
     if not task.done() or task.cancelled() or task.exception() is not None:
         return {}
     given = task.result()
-    return {} if given is None else {"result": given.text, "failed": given.failed}
+    if given is None:
+        return {}
+    return {"result": given.text, "failed": given.failed, "kept_s": given.kept_s}

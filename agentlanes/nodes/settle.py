@@ -190,7 +190,8 @@ def _keep_reads(parts: Parts, kept: KeptReads, proposed: Proposed, settled: Sett
         if not discarded or p["result"] is None or p["failed"]:
             continue
         if parts.tools[p["tool"]].effect.session is None:
-            kept.keep(p["tool"], p["args"], p["result"])
+            took_s = (p["ended_at"] or 0.0) - (p["started_at"] or 0.0) + p["kept_s"]
+            kept.keep(p["tool"], p["args"], p["result"], took_s)
 
 
 def _kept_keys(proposed: Proposed, settled: Settled) -> set[str]:

@@ -39,6 +39,7 @@ class ToolResult:
         error: What it raised.
         command: A LangGraph `Command` the tool returned, for the graph to carry out.
         ran: Loop times of its start and end; `None` when nothing was run.
+        kept_s: Seconds that an earlier call took whose result this is; 0 where there is none.
     """
 
     text: str
@@ -46,6 +47,7 @@ class ToolResult:
     error: BaseException | None = None
     command: Any = None
     ran: tuple[float, float] | None = None
+    kept_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,6 +251,8 @@ class _Reader:
             home.append(wait)
             after = [wait["id"]]
         tool = span_of(self._id(index, "tool"), "tool", proposal["tool"], (start, end), after, fate)
+        if proposal["kept_s"]:
+            tool["kept_ms"] = offset_ms(0.0, proposal["kept_s"])
         home.append(tool)
         self._tools[index] = tool
         self._together.append(tool)
@@ -327,7 +329,10 @@ class _Reader:
 
 def _all_ended(members: Sequence[ProposalDict], at: float) -> bool:
     ran = [p for p in members if p["started_at"] is not None]
-    return bool(ran) and all(p["ended_at"] is not None and p["ended_at"] <= at for p in ran)
+    # One whose result was there already ends at once, also beside those issued with it.
+    return bool(ran) and all(
+        p["ended_at"] is not None and p["ended_at"] + p["kept_s"] <= at for p in ran
+    )
 
 
 def _best(outcomes: Sequence[Outcome]) -> Outcome:

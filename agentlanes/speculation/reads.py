@@ -20,21 +20,21 @@ class KeptReads:
 
     Example:
         >>> kept = KeptReads()
-        >>> kept.keep("look", {"key": "a"}, "7")
+        >>> kept.keep("look", {"key": "a"}, "7", 0.3)
         >>> kept.take("look", {"key": "a"}), kept.take("look", {"key": "a"})
-        ('7', None)
+        (('7', 0.3), None)
     """
 
     def __init__(self) -> None:
         """Keep nothing yet."""
-        self._results: dict[tuple[str, str], list[str]] = {}
+        self._results: dict[tuple[str, str], list[tuple[str, float]]] = {}
 
-    def keep(self, tool: str, args: Mapping[str, Any], result: str) -> None:
-        """Keep a result."""
-        self._results.setdefault((tool, canonical(args)), []).append(result)
+    def keep(self, tool: str, args: Mapping[str, Any], result: str, took_s: float) -> None:
+        """Keep a result, and how long the call took."""
+        self._results.setdefault((tool, canonical(args)), []).append((result, took_s))
 
-    def take(self, tool: str, args: Mapping[str, Any]) -> str | None:
-        """Give the result of a call, or `None` when there is none left."""
+    def take(self, tool: str, args: Mapping[str, Any]) -> tuple[str, float] | None:
+        """Give the result of a call and how long it took, or `None` when there is none left."""
         found = self._results.get((tool, canonical(args))) if self._results else None
         return found.pop(0) if found else None
 
