@@ -17,16 +17,17 @@ import json
 import re
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from agentlanes.config import Secret
 
-__all__ = ["mask", "redact", "remember", "remembered"]
+__all__ = ["is_clean", "mask", "redact", "remember"]
 
 _LEAST_CHARS = 6  # a shorter "secret" is a word, and hiding every such word would hide the text
 _HIDDEN = b"***"
+_KEPT_CLEAN = 1000  # texts that are remembered to hold nothing
 _ALONE = r"(?<![A-Za-z0-9])"  # a prefix in the middle of a word is none
 
 
@@ -158,24 +159,32 @@ def remember(secret: Secret) -> None:
         _REMEMBERED.add(secret)
 
 
-def remembered() -> int:
-    """Give a number that changes when there is more to hide by value.
+def is_clean(texts: Set[str]) -> bool:
+    """Say whether `redact` finds nothing in texts.
 
-    For who keeps texts in which `redact` found nothing: they have to be looked through anew then.
+    For short texts that come again and again, such as names: they are looked through once, and
+    anew when there is another secret to hide.
     """
-    return _REMEMBERED.added
+    clean = _REMEMBERED.clean
+    new = "\n".join(texts - clean)  # together: a short text takes as long as a long one
+    if new and redact(new) != new:
+        return False
+    if len(clean) > _KEPT_CLEAN:
+        clean.clear()
+    clean |= texts
+    return True
 
 
 class _Remembered:
     """Secrets, for as long as somebody else holds them.
 
     Attributes:
-        added: How many were added so far. One that goes leaves less to hide, and no text of which
-            it matters.
+        clean: Texts that hold none of them, nor anything else to hide. A secret that comes takes
+            a new set; for one that goes they stay right.
     """
 
     def __init__(self) -> None:
-        self.added = 0
+        self.clean: set[str] = set()
         # By identity: equal secrets of two lanes are not gone before both are.
         self._secrets: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
@@ -183,7 +192,7 @@ class _Remembered:
     def add(self, secret: Secret) -> None:
         with self._lock:
             self._secrets[id(secret)] = secret
-            self.added += 1
+            self.clean = set()
 
     def values(self) -> frozenset[str]:
         with self._lock:

@@ -18,7 +18,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any, TypedDict
 
 from langchain_core.messages import BaseMessage
@@ -157,15 +157,12 @@ class PromptNotes:
         Returns:
             `None` where that is unknown: another process noted one of them, or it is forgotten.
         """
-        # An older release's checkpoint holds a chain in the place of a key.
-        earlier = self._noted.get(before) if isinstance(before, str) else None
-        later = self._noted.get(now) if isinstance(now, str) else None
-        if later is None or (earlier is None and before is not None):
-            return None
-        if earlier is None:
-            self._read(later)
-            return Shared(shared_chars=0, total_chars=later.chars, broke="first")
-        return _going_on(earlier, later) or _compared(self._read(earlier), self._read(later))
+        return self.compare_each([(before, now)])[0]
+
+    def compare_each(self, pairs: Iterable[tuple[object, object]]) -> list[Shared | None]:
+        """Compare many as `compare` does; the messages that they have in common are read once."""
+        read: dict[int, Part] = {}
+        return [self._compare(before, now, read) for before, now in pairs]
 
     def close(self, keys: Iterable[str]) -> None:
         """Keep no messages of prompts, which can still be compared: their windows are settled."""
@@ -186,6 +183,18 @@ class PromptNotes:
     def __len__(self) -> int:
         return len(self._noted)
 
+    def _compare(self, before: object, now: object, read: dict[int, Part]) -> Shared | None:
+        # An older release's checkpoint holds a chain in the place of a key.
+        earlier = self._noted.get(before) if isinstance(before, str) else None
+        later = self._noted.get(now) if isinstance(now, str) else None
+        if later is None or (earlier is None and before is not None):
+            return None
+        if earlier is None:
+            self._read(later)
+            return Shared(shared_chars=0, total_chars=later.chars, broke="first")
+        on = _going_on(earlier, later, read)
+        return on or _compared(self._read(earlier), self._read(later))
+
     def _read(self, noted: _Noted) -> Chain:
         """Give all parts of a prompt; they are read once."""
         if noted.last is not None:
@@ -200,8 +209,13 @@ class PromptNotes:
         return chain
 
 
-def _going_on(before: _Noted, now: _Noted) -> Shared | None:
+def _going_on(before: _Noted, now: _Noted, read: dict[int, Part]) -> Shared | None:
     """Compare a prompt with one that it goes on from, by what is new in it.
+
+    Args:
+        before: The earlier prompt.
+        now: The later one.
+        read: Parts that were read, by the id of their message. The messages are still noted.
 
     Returns:
         `None` where it does not go on from it, or where both have to be read to know.
@@ -210,22 +224,26 @@ def _going_on(before: _Noted, now: _Noted) -> Shared | None:
     end = len(old) - 1
     if was is None or before.tools is not now.tools or not 0 < end < len(new):
         return None
+    trunk, upto, shared = before.trunk, before.upto, before.chars
     # The system prompt is a new message each time, and the transcript the same messages.
-    first = before.trunk[before.upto - end]
-    if first != _part(new[0]) or not all(map(is_, old[1:end], new[1:end])):
+    if trunk[upto - end] != _part(new[0]) or old[1:end] != new[1:end]:
         return None
-    came = [*map(_part, new[end:-1]), _last_part(new[-1])]
-    if len(before.trunk) > before.upto:  # another prompt has gone on from there
-        before.trunk = before.trunk[: before.upto]
-    before.trunk += came[:-1]
-    now.trunk, now.upto, now.last = before.trunk, len(before.trunk), came[-1]
-    now.chars = before.chars - was[2] + _chars(came)
-    same = came[0] == was
-    return {
-        "shared_chars": before.chars if same else before.chars - was[2],
-        "total_chars": now.chars,
-        "broke": None if same else _cause(was[0], came[0][0]),
-    }
+    if len(trunk) > upto:  # another prompt has gone on from there
+        trunk = trunk[:upto]
+    chars = shared - was[2]
+    for message in new[end:-1]:
+        part = read.get(id(message))
+        if part is None:
+            part = read[id(message)] = _part(message)
+        trunk.append(part)
+        chars += part[2]
+    last = _last_part(new[-1])
+    now.trunk, now.upto, now.last, now.chars = trunk, len(trunk), last, chars + last[2]
+    came = last if len(trunk) == upto else trunk[upto]
+    if came == was:
+        return {"shared_chars": shared, "total_chars": now.chars, "broke": None}
+    broke = _cause(was[0], came[0])
+    return {"shared_chars": shared - was[2], "total_chars": now.chars, "broke": broke}
 
 
 def _compared(old: Chain, new: Chain) -> Shared:

@@ -17,7 +17,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-__all__ = ["RunClock", "RunClocks", "offset_ms"]
+__all__ = ["RunClock", "RunClocks", "interval_ms", "offset_ms"]
 
 _KEPT = 4096  # runs remembered; those that have ended are the oldest
 
@@ -34,6 +34,16 @@ def offset_ms(origin: float, at: float) -> float:
         250.0
     """
     return round((at - origin) * 1e6) / 1e3  # twice as fast as rounding to three digits
+
+
+def interval_ms(origin: float, start: float, end: float) -> tuple[float, float]:
+    """Give the offsets of an interval's start and end: `offset_ms` of both.
+
+    Example:
+        >>> interval_ms(100.0, 100.25, 101.0)
+        (250.0, 1000.0)
+    """
+    return round((start - origin) * 1e6) / 1e3, round((end - origin) * 1e6) / 1e3
 
 
 @dataclass(slots=True)

@@ -31,8 +31,8 @@ from typing import Any, BinaryIO, Literal, cast
 import orjson
 
 from agentlanes.errors import ConfigError
-from agentlanes.latency.record import StepRecord, blank_record
-from agentlanes.redact import redact, remembered
+from agentlanes.latency.record import Prefix, StepRecord, blank_record
+from agentlanes.redact import is_clean, redact
 
 __all__ = ["SCHEMA_VERSION", "LoggedRun", "RunLog", "RunStatus", "read_run", "read_runs"]
 
@@ -65,11 +65,13 @@ _NOTED: Mapping[str, tuple[str, ...]] = {
 
 _REASON = 240  # letters of a verdict's reason that are kept
 
-_KEPT_TEXTS = 1000
 _KEYS = [*StepRecord.__annotations__]
 _RECORD_TEXTS = itemgetter(
     "node", "lane", "profile", "model", "tier", "route_reason", "outcome", "metric_name"
 )
+_PREFIX_FIGURES = itemgetter(*(key for key in Prefix.__annotations__ if key != "broke"))
+_PREFIX_KEYS = len(Prefix.__annotations__)
+_FIGURES = {int, float, bool, type(None)}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -125,7 +127,6 @@ class RunLog:
         self.run_id = run_id
         self.path = Path(folder) / f"{run_id}.jsonl"
         self._finished = False
-        self._secrets, self._clean = 0, set[str]()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, and appending: each line is one write, whatever happens to this process.
         self._file: BinaryIO = cast("BinaryIO", self.path.open("xb", buffering=0))
@@ -140,7 +141,10 @@ class RunLog:
 
     def steps(self, records: Sequence[StepRecord]) -> None:
         """Write step records, a line each, in one piece."""
-        if self._is_clean(_record_texts(records)):
+        # Most of a line is figures, and its few texts come again in the next. Lines of which the
+        # texts are not known are looked through whole.
+        texts = _record_texts(records)
+        if texts is not None and is_clean(texts):
             with suppress(TypeError):  # half a surrogate pair, a type of somebody's own
                 lines = [orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE)[1:] for one in records]
                 self._append(b'{"type":"step",'.join([b"", *lines]))
@@ -165,7 +169,10 @@ class RunLog:
             if "steps" in said:
                 said["steps"] = [str(step.get("tool") or "") for step in said["steps"]]
             if "reason" in said:
-                said["reason"] = textwrap.shorten(str(said["reason"]), _REASON, placeholder=" ...")
+                reason = " ".join(str(said["reason"]).split())
+                if len(reason) > _REASON:  # it takes its time
+                    reason = textwrap.shorten(reason, _REASON, placeholder=" ...")
+                said["reason"] = reason
             self._write(kind.removeprefix("agentlanes."), said, texts=_texts(said.values()))
 
     def result(
@@ -221,27 +228,10 @@ class RunLog:
         finally:
             self.close()
 
-    def _is_clean(self, texts: set[str] | None) -> bool:
-        """Say whether `redact` finds nothing in texts; `None` stands for texts that are not known.
-
-        What is written is mostly figures, and its few texts come again in the next line. They are
-        looked through once; a line of which they are not known is looked through whole.
-        """
-        if texts is None:
-            return False
-        now = remembered()
-        if now != self._secrets or len(self._clean) > _KEPT_TEXTS:
-            self._secrets, self._clean = now, set()
-        new = "\n".join(texts - self._clean)  # together: a short text takes as long as a long one
-        if new and redact(new) != new:
-            return False
-        self._clean |= texts
-        return True
-
     def _write(
         self, kind: str, fields: Mapping[str, Any], *, texts: set[str] | None = None
     ) -> None:
-        if self._is_clean(texts):
+        if texts is not None and is_clean(texts):
             with suppress(TypeError):
                 self._append(orjson.dumps({"type": kind, **fields}) + b"\n")
                 return
@@ -259,20 +249,25 @@ def _record_texts(records: Iterable[Mapping[str, Any]]) -> set[str] | None:
 
     A span's only text that is not the library's own is its name.
     """
-    found: list[Any] = []
+    texts: set[Any] = set()
+    figures: list[Any] = []
     try:
         for record in records:
             if [*record] != _KEYS:
                 return None
-            found += _RECORD_TEXTS(record)
-            found += record["tokens"].values()
+            texts.update(_RECORD_TEXTS(record))
+            figures += record["tokens"].values()
             for span in record["spans"]:
-                found.append(span["name"])
-            if record["prefix"] is not None:
-                found += record["prefix"].values()
-        return _texts(set(found))
+                texts.add(span["name"])
+            prefix = record["prefix"]
+            if prefix is not None:
+                if len(prefix) != _PREFIX_KEYS:
+                    return None
+                texts.add(prefix["broke"])
+                figures += _PREFIX_FIGURES(prefix)
     except (TypeError, KeyError, AttributeError):
         return None
+    return _texts(texts) if _FIGURES.issuperset(map(type, figures)) else None
 
 
 def _texts(values: Iterable[Any]) -> set[str] | None:
@@ -286,7 +281,7 @@ def _texts(values: Iterable[Any]) -> set[str] | None:
             if inner is None:
                 return None
             found |= inner
-        elif one is not None and not isinstance(one, int | float):
+        elif type(one) not in _FIGURES:
             return None
     return found
 

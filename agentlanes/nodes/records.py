@@ -140,18 +140,19 @@ def _window_records(
             timed.append((proposal["started_at"] or proposal["proposed_at"], record, {}))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
-        lost = bool(facts.get("lost"))
-        used = not lost and (facts["index"] is None or fates.get(facts["index"]) != "discarded")
-        took = facts["ended"] - facts["started"]
+        index, lost = facts["index"], bool(facts.get("lost"))
+        used = not lost and (index is None or fates.get(index) != "discarded")
         record = _record(base, facts["record"])
-        record["spans"], record["outcome"] = spans.calls[place], _outcome(used)
-        said = judged["verdicts"].get(str(facts["index"])) if judged and not lost else None
+        record["spans"] = spans.calls[place]
+        record["outcome"] = "committed" if used else "discarded"
+        said = judged["verdicts"].get(str(index)) if judged and not lost else None
         if said is None:
             _completed(record)
         else:
             _completed(record, verdict=said["status"], right=facts.get("right"))
-        if used and facts["index"] is not None:
-            record["overlap_saved_ms"] = _ms(max(0.0, took - idle.get(facts["index"], 0.0)))
+        if used and index is not None:
+            saved_s = facts["ended"] - facts["started"] - idle.get(index, 0.0)
+            record["overlap_saved_ms"] = _ms(saved_s) if saved_s > 0 else 0.0
         timed.append((facts["started"], record, facts))
     timed.sort(key=itemgetter(0))
     prompts = with_prefixes(parts.notes, state, [(record, facts) for _, record, facts in timed])
@@ -208,10 +209,6 @@ def _with_span(state: AgentState, made: list[Made], span: Span) -> list[Made]:
     return made
 
 
-def _outcome(used: bool) -> Outcome:
-    return "committed" if used else "discarded"
-
-
 def _draft_record(
     base: StepRecord,
     facts: Mapping[str, Any],
@@ -226,10 +223,11 @@ def _draft_record(
         waited_s += _waited(proposal, verdicts)
         start, end = proposal["started_at"], proposal["ended_at"]
         if start is not None and end is not None:
-            first, last = min(first, start), max(last, end)
+            first = start if start < first else first
+            last = end if end > last else last
     if last > -inf:
         record["tool_ms"] = _ms(last - first)
-    record["verdict_wait_ms"] = _ms(waited_s)
+    record["verdict_wait_ms"] = _ms(waited_s) if waited_s else 0.0
     return _completed(record)
 
 

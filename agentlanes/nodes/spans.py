@@ -30,7 +30,7 @@ def span_of(
         "name": name,
         "start_ms": start,
         "end_ms": end if end > start else start,
-        "after": waited if len(waited) < 2 else list(dict.fromkeys(waited)),
+        "after": waited if len(waited) < 2 else [*dict.fromkeys(waited)],
         "outcome": outcome,
     }
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from agentlanes.latency.clock import offset_ms
+from agentlanes.latency.clock import interval_ms, offset_ms
 from agentlanes.latency.spans import Outcome, Span
 from agentlanes.nodes.spans import call_spans, span_of
 from agentlanes.state import Judged, ProposalDict, Proposed, Window
@@ -84,6 +84,7 @@ class _Reader:
         self.made = WindowSpans()
         self._ordered = ordered
         self._ms = partial(offset_ms, proposed["origin"])
+        self._times = partial(interval_ms, proposed["origin"])
         self._carried = carried
         self._prefix = f"w{window['id']}"
         self._proposed, self._fates, self._ends_at = proposed, fates, ends_at
@@ -132,7 +133,7 @@ class _Reader:
         origin = judged["origin"]
         for place, facts in enumerate(judged["calls"]):
             index = facts["index"]
-            times = offset_ms(origin, facts["started"]), offset_ms(origin, facts["ended"])
+            times = interval_ms(origin, facts["started"], facts["ended"])
             if index is None:
                 words = span_of(f"{self._prefix}.words", "reason", "words", times, self._opening)
                 words["outcome"] = "discarded" if facts.get("lost") else "committed"
@@ -148,7 +149,7 @@ class _Reader:
             if index in self._verdicts:
                 continue
             # No lane was asked for it: a judge that works a request out once had it wait for that.
-            start, end = offset_ms(origin, started), offset_ms(origin, ended)
+            start, end = interval_ms(origin, started, ended)
             before = [span for span in asked if start < span["end_ms"] <= end]
             start = max((span["end_ms"] for span in before), default=start)
             span = self._verdict(index, (start, end))
@@ -159,7 +160,7 @@ class _Reader:
         known = self._verdicts.setdefault(index, [])
         name = f"verdict{len(known) + 1}" if known else "verdict"
         counts: Outcome = "discarded" if self._fates.get(index) == "discarded" else "committed"
-        before = [span["id"] for span in known[-1:]]
+        before = [known[-1]["id"]] if known else []
         span = span_of(self._id(index, name), "reason", "verdict", times, before, counts)
         known.append(span)
         return span
@@ -167,11 +168,11 @@ class _Reader:
     def _place_draft(self, number: int) -> None:
         facts = self._proposed["drafts"][number]
         mine = self.made.members.get(number, [])
-        plan = "plan" in [p["kind"] for p in mine]
+        plan = bool(mine) and mine[0]["kind"] == "plan"
         name = facts.get("name") or ("plan" if plan else "draft")
-        times = self._ms(facts["started"]), self._ms(facts["ended"])
+        times = self._times(facts["started"], facts["ended"])
         span = span_of(f"{self._prefix}.draft{number}", "act", name, times, self._frontier)
-        span["outcome"] = _best([self._fates.get(p["index"], "discarded") for p in mine])
+        span["outcome"] = self._best(mine)
         if span["outcome"] == "discarded" and number == self._carried:
             span["outcome"] = "committed"
         self._frontier, self._group, self._together = [span["id"]], None, []
@@ -179,11 +180,18 @@ class _Reader:
         if plan:
             self._base = [span["id"]]
 
+    def _best(self, proposals: Sequence[ProposalDict]) -> Outcome:
+        """Give what became of a reply from what became of its calls: the best of it counts."""
+        if len(proposals) == 1:
+            return self._fates.get(proposals[0]["index"], "discarded")
+        fates = [self._fates.get(proposal["index"]) for proposal in proposals]
+        return next((outcome for outcome in _BEST_FIRST if outcome in fates), "discarded")
+
     def _place_aside(self, made: int) -> None:
         """Place what never came to its turn: nothing waits for it."""
         frontier = self._frontier
         for number, facts in enumerate(self._proposed["again"], made):
-            times, id = (self._ms(facts["started"]), self._ms(facts["ended"])), f"draft{number}"
+            times, id = self._times(facts["started"], facts["ended"]), f"draft{number}"
             span = span_of(f"{self._prefix}.{id}", "act", "plan", times, self._base, "discarded")
             self.made.drafts[number] = call_spans(span, facts["record"])
         for proposal in self._proposed["unused"]:
@@ -232,7 +240,7 @@ class _Reader:
         index, started = proposal["index"], proposal["started_at"] or 0.0
         fate = self._fates.get(index)
         waited = proposal["waited_s"]
-        start, end = self._ms(started), self._ms(proposal["ended_at"] or started)
+        start, end = self._times(started, proposal["ended_at"] or started)
         ready = self._ms(started - waited) if waited else start
         after = source
         if self._ordered:
@@ -299,7 +307,7 @@ class _Reader:
     def _place_answer(self) -> None:
         early = self._proposed["answer"]
         if early is not None:
-            times = self._ms(early["facts"]["started"]), self._ms(early["facts"]["ended"])
+            times = self._times(early["facts"]["started"], early["facts"]["ended"])
             self.made.answer = span_of(
                 f"{self._prefix}.answer", "act", "answer", times, self._frontier
             )
@@ -333,11 +341,3 @@ def _all_ended(members: Sequence[ProposalDict], at: float) -> bool:
     return bool(ran) and all(
         p["ended_at"] is not None and p["ended_at"] + p["kept_s"] <= at for p in ran
     )
-
-
-def _best(outcomes: Sequence[Outcome]) -> Outcome:
-    """Give what became of a reply from what became of its calls: the best of it counts."""
-    for outcome in _BEST_FIRST:
-        if outcome in outcomes:
-            return outcome
-    return "discarded"
