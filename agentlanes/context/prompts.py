@@ -20,6 +20,7 @@ from agentlanes.state import Correction, PlanStep
 __all__ = [
     "ASIDE_PREFIXES",
     "CORRECTION_PREFIX",
+    "INSTEAD",
     "WORK_PREFIX",
     "call_messages",
     "deliver_prompt",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 CORRECTION_PREFIX = "Correction:"
+INSTEAD = "Do this instead:"
+"""How a correction goes on that says what is right."""
 _BRIEF, _STEP = "Conclusion to carry out:", "Make exactly this step of the agreed plan:"
 WORK_PREFIX = "Work done:"
 _JUDGE, _DRAFT = "Judge this proposal.", "Draft of the answer:"
@@ -200,7 +203,7 @@ def _correction(correction: Correction) -> str:
     if correction["suggestion"]:
         # In the order in which a JSON lane replies: a small model copies what looks like a reply.
         call = {"tool": correction["suggestion"].get("tool"), **correction["suggestion"]}
-        lines.append(f"Do this instead: {json.dumps(call, ensure_ascii=False, default=str)}")
+        lines.append(f"{INSTEAD} {json.dumps(call, ensure_ascii=False, default=str)}")
     return "\n".join(lines)
 
 

@@ -12,15 +12,14 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentlanes.context.prompts import plan_prompt
 from agentlanes.errors import LaneError
-from agentlanes.lanes.call import ask_for, lane_config, noting_lost
+from agentlanes.lanes.call import noting_lost
 from agentlanes.nodes.ahead import PLAN, allowed_unverified
-from agentlanes.nodes.early import EarlyReads, outcome_of
+from agentlanes.nodes.drafting import ask_plan
+from agentlanes.nodes.early import EarlyReads, result_of
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext
-from agentlanes.plan import plan_schema
 from agentlanes.speculation.effects import HARMLESS
 from agentlanes.state import Correction, PlanStep, ProposalDict
 
@@ -47,7 +46,6 @@ class Again:
         self._parts, self._context = parts, context
         self.reads: list[_Reads] = []
         self._wrong: list[Sequence[PlanStep]] = []
-        self._made_by: list[int] = []
         self._drafting = False
 
     @property
@@ -85,8 +83,8 @@ class Again:
             drafts: How many drafts the window has besides these.
         """
         made: list[ProposalDict] = []
-        for reads, number in zip(self.reads, self._made_by, strict=True):
-            made += reads.unused(first + len(made), draft=drafts + number)
+        for reads in self.reads:
+            made += reads.unused(first + len(made), draft=drafts + reads.draft)
         return made
 
     def _pays(self, riding: int) -> bool:
@@ -100,35 +98,30 @@ class Again:
 
     async def _draft(self, riding: int, correction: Correction) -> None:
         parts, context = self._parts, self._context
-        case = context.exchange.cases[riding]
-        messages = plan_prompt(
-            parts.system_prompt,
-            case.transcript,
-            parts.listing(),
-            correction=correction,
-            brief=context.brief,
-        )
-        schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
-        asked = lane_config(context.config, "act", "plan", "speculative")
+        transcript = context.exchange.cases[riding].transcript
+        config = noting_lost(context.config, self.drafts)
         try:
-            reply = await ask_for(parts.act, messages, schema, noting_lost(asked, self.drafts))
+            reply, steps = await ask_plan(parts, context, transcript, correction, config)
         except LaneError:
             return  # nothing hangs on it
         finally:
             self._drafting = False
-        self._made_by.append(len(self.drafts))
+        reads = _Reads(parts, context, draft=len(self.drafts))
         self.drafts.append(reply.facts("act", prompt=parts.records))
-        steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
-        reads = _Reads(parts, context)
         self.reads.append(reads)
         reads.follow(steps, riding)
 
 
 class _Reads(EarlyReads):
-    """The reads of a plan that is not proposed: what the window has read is not read once more."""
+    """The reads of a plan that is not proposed: what the window has read is not read once more.
 
-    def __init__(self, parts: Parts, context: ActContext) -> None:
+    Attributes:
+        draft: The number of the plan's draft among those made again.
+    """
+
+    def __init__(self, parts: Parts, context: ActContext, *, draft: int) -> None:
         super().__init__(parts, context)
+        self.draft = draft
         self._awaited: set[int] = set()
 
     def follow(self, steps: list[PlanStep], riding: int) -> None:
@@ -168,5 +161,5 @@ def _alike(
     for reads in (context.early, *context.again.reads):
         for read in reads.begun():
             if (read.tool, read.args) == (tool, args):
-                found = outcome_of(read.task)
+                found = result_of(read.task)
                 yield None if found.get("failed") else found.get("result"), read.task

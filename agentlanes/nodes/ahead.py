@@ -121,7 +121,8 @@ async def fetch(
     """
     known = context.custody.reads.take(tool.name, args)
     if known is not None:
-        return ToolResult(text=known[0], kept_s=known[1])
+        text, took_s = known
+        return ToolResult(text=text, kept_s=took_s)
     return await _timed(parts, tool, tool.run(args, config, call_id))
 
 

@@ -16,9 +16,9 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
+from agentlanes.router.decision import Route
 from agentlanes.router.policy import level_at
 from agentlanes.speculation.exchange import Mode
-from agentlanes.state import Route
 
 __all__ = ["call_mode"]
 

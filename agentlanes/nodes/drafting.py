@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.context.prompts import deliver_prompt, draft_prompt, fingerprint, plan_prompt
@@ -24,9 +25,23 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import approve, fully_pinned, plan_schema, resolve_step
 from agentlanes.speculation.exchange import Case
-from agentlanes.state import EarlyAnswer, PlanDict, PlanStep, ProposalDict, VerdictDict
+from agentlanes.state import (
+    Correction,
+    EarlyAnswer,
+    PlanDict,
+    PlanStep,
+    ProposalDict,
+    VerdictDict,
+)
 
-__all__ = ["blank_proposal", "fenced_again", "issued_args", "new_proposal", "next_draft"]
+__all__ = [
+    "ask_plan",
+    "blank_proposal",
+    "fenced_again",
+    "issued_args",
+    "new_proposal",
+    "next_draft",
+]
 
 
 async def next_draft(
@@ -55,29 +70,54 @@ async def next_draft(
 async def _draft_plan(
     parts: Parts, state: ActState, context: ActContext, config: RunnableConfig
 ) -> dict[str, Any]:
-    messages = plan_prompt(
-        parts.system_prompt,
-        state["transcript"],
-        parts.listing(),
-        correction=context.correction,
-        brief=context.brief,
-    )
-    schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
+    transcript = state["transcript"]
     try:
-        reply = await ask_for(
-            parts.act, messages, schema, lane_config(config, "act", "plan", "speculative")
-        )
+        reply, steps = await ask_plan(parts, context, transcript, context.correction, config)
     except MalformedReply:
         # A lane that cannot write a plan may still make good calls, each with its own verdict.
         context.planless = True
         return await _draft_calls(parts, state, context, config)
-    steps: list[PlanStep] = list((reply.value or {}).get("steps") or [])
     proposal = new_proposal(context, kind="plan", steps=steps, draft=_keep(parts, context, reply))
     mode = parts.mode(None, context.route["profile"])
-    context.exchange.propose(Case(proposal=proposal, transcript=state["transcript"], mode=mode))
+    context.exchange.propose(Case(proposal=proposal, transcript=transcript, mode=mode))
     announce(context, proposal)
     plan = PlanDict(version=0, status="pending", steps=steps, done=0, results=[])
     return {"plan": plan, "at": 0, "riding": proposal["index"], "results": [], "first": False}
+
+
+async def ask_plan(
+    parts: Parts,
+    context: ActContext,
+    transcript: Sequence[BaseMessage],
+    correction: Correction | None,
+    config: RunnableConfig,
+) -> tuple[LaneReply, list[PlanStep]]:
+    """Have the act lane draft a plan.
+
+    Args:
+        parts: The graph's parts.
+        context: The window's.
+        transcript: What the plan goes on from.
+        correction: What was wrong with an earlier one.
+        config: What the lane is called with.
+
+    Returns:
+        The reply, and the plan's steps.
+
+    Raises:
+        LaneError: The lane gives no plan; `MalformedReply` when what it gives is none.
+    """
+    messages = plan_prompt(
+        parts.system_prompt,
+        transcript,
+        parts.listing(),
+        correction=correction,
+        brief=context.brief,
+    )
+    schema = plan_schema({name: tool.schema for name, tool in parts.tools.items()})
+    asked = lane_config(config, "act", "plan", "speculative")
+    reply = await ask_for(parts.act, messages, schema, asked)
+    return reply, list((reply.value or {}).get("steps") or [])
 
 
 def _ready_steps(parts: Parts, plan: PlanDict, state: ActState) -> list[dict[str, Any]]:

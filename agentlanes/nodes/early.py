@@ -24,7 +24,7 @@ from agentlanes.nodes.window import ActContext, ActState
 from agentlanes.plan import canonical, references, resolve_step
 from agentlanes.state import PlanStep, ProposalDict
 
-__all__ = ["EarlyRead", "EarlyReads", "outcome_of"]
+__all__ = ["EarlyRead", "EarlyReads", "result_of"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +138,7 @@ class EarlyReads:
                 ended_at=read.ended,
                 draft=draft,
                 needs=self._needs(step) if draft is None else None,
-                **outcome_of(read.task),
+                **result_of(read.task),
             )
             for number, (step, read) in enumerate(sorted(self._begun.items()))
         ]
@@ -288,7 +288,7 @@ def _orders(tool: BoundTool) -> bool:
     return not (tool.runs_ahead and tool.effect.harmless)
 
 
-def outcome_of(task: asyncio.Task[ToolResult | None]) -> Mapping[str, Any]:
+def result_of(task: asyncio.Task[ToolResult | None]) -> Mapping[str, Any]:
     """Give what a read has found out, as a proposal holds it; nothing if it has not ended."""
     if not task.done() or task.cancelled() or task.exception() is not None:
         return {}

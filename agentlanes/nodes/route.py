@@ -24,16 +24,14 @@ from agentlanes.nodes.settle import settle_fork
 from agentlanes.nodes.undo import take_back
 from agentlanes.plan import approve
 from agentlanes.router import RouteScore
+from agentlanes.router.decision import LaneSet, Lock, Route
 from agentlanes.router.policy import Times, safe_score
 from agentlanes.speculation.exchange import Mode
 from agentlanes.speculation.ledger import effect_key
 from agentlanes.state import (
     AgentState,
-    LaneSet,
-    Lock,
     PlanDict,
     ProposalDict,
-    Route,
     RunInfo,
     Window,
 )

@@ -10,8 +10,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from agentlanes.nodes.custody import Custody
+from agentlanes.router.decision import Route
 from agentlanes.speculation.exchange import Exchange
-from agentlanes.state import Correction, EarlyAnswer, PlanDict, Proposed, Route
+from agentlanes.state import Correction, EarlyAnswer, PlanDict, Proposed
 
 __all__ = ["ActContext", "ActState", "nothing_proposed"]
 

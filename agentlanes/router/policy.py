@@ -1,7 +1,7 @@
 """The lane policy: what a turn starts with, when it changes, and what a draft must pass.
 
 Pure functions over what is committed. The memory is a small dict in the graph state
-(`agentlanes.state.Lock`), so a resumed run decides as the interrupted one would have.
+(`agentlanes.router.decision.Lock`), so a resumed run decides as the interrupted one would have.
 
 - A user turn is classified once; inside its tool loop the lane is locked. Changing lanes in the
   middle of a loop costs more than it gains.
@@ -20,13 +20,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agentlanes.errors import ConfigError
+from agentlanes.router.decision import Level, Lock
 from agentlanes.router.router import Router, RouteScore, StepFeatures
-
-if TYPE_CHECKING:  # the state loads langchain-core, which a router does without
-    from agentlanes.state import Level, Lock
 
 __all__ = [
     "DEFAULT_QUALITY",

@@ -27,15 +27,13 @@ from agentlanes.bench.bfcl_oracle import (
     _step,
     _verdict,
 )
-from agentlanes.context.prompts import CORRECTION_PREFIX, DELIVER_SYSTEM, PLAN_SYSTEM
+from agentlanes.context.prompts import CORRECTION_PREFIX, DELIVER_SYSTEM, INSTEAD, PLAN_SYSTEM
 from agentlanes.plan import resolve_step
 from agentlanes.references import sources
 from benchmarks.peers.items import RUNS_AHEAD, Item, Items, depends
 from benchmarks.peers.prompts import JOINER, PLANNER, STEP
 
 __all__ = ["Answer", "Oracle"]
-
-_INSTEAD = "Do this instead:"  # as a correction says what is right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +103,10 @@ class Oracle:
             return Answer(text=json.dumps(joined), key=key, kind="join")
         corrected = CORRECTION_PREFIX in place.aside
         if PLAN_SYSTEM in system:
-            again = ""
-            if corrected and _INSTEAD not in place.aside:
-                again = place.aside.partition("\n")[0]  # the plan that was rejected
-            steps = self._plan(
-                item, place, errs=lane == "act" and (not corrected or bool(again)), again=again
-            )
+            knows = INSTEAD in place.aside
+            rejected = place.aside.partition("\n")[0] if corrected and not knows else ""
+            errs = lane == "act" and not knows
+            steps = self._plan(item, place, errs=errs, again=rejected)
             text = json.dumps({"steps": steps})
             return Answer(text=text, key=f"{key}|plan|{corrected}", kind="plan")
         if STEP in place.aside and messages[-1]["role"] == "tool":
@@ -119,8 +115,8 @@ class Oracle:
             return Answer(text="Done.", key=key, kind="text")
         told = place.aside.partition(STEP)[2].strip()
         given = json.loads(told.split("\n")[0])["args"] if told else None
-        exact = given is not None and given.keys() == left[0].args.keys()
-        exact = exact and not [*sources(given)]
+        whole = given is not None and given.keys() == left[0].args.keys()
+        exact = whole and not [*sources(given)]
         count = self._together(item, place, at) if parallel else 1
         calls = left[:count]
         if lane == "act" and not corrected and not exact:

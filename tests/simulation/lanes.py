@@ -261,13 +261,10 @@ def _slip(steps: list[dict[str, Any]], slip: PlanSlip, number: int) -> list[dict
     if slip == "lost" and len(steps) > 1:
         place = max(1, place)
         nowhere = {"$step": 1, "$path": "nowhere"}
-        wrong = {**steps[place], "args": dict.fromkeys(steps[place]["args"], nowhere)}
-        return [*steps[:place], wrong, *steps[place + 1 :]]
-    wrong = {
-        **steps[place],
-        "args": {name: _other(value) for name, value in steps[place]["args"].items()},
-    }
-    return [*steps[:place], wrong, *steps[place + 1 :]]
+        args: dict[str, Any] = dict.fromkeys(steps[place]["args"], nowhere)
+    else:
+        args = {name: _other(value) for name, value in steps[place]["args"].items()}
+    return [*steps[:place], {**steps[place], "args": args}, *steps[place + 1 :]]
 
 
 def _other(value: Any) -> Any:

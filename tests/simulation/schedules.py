@@ -69,10 +69,7 @@ _NUMBERS = st.integers(0, 3)
 _MOODS: st.SearchStrategy[Any] = st.sampled_from(
     ("not_applied", "raise_before", "raise_after", "hang", "hang_after")
 )
-_SLIPS: tuple[PlanSlip, ...] = (
-    *("other", "extra", "missing", "garbage", "empty"),
-    *("lost", "lost"),
-)
+_SLIPS: tuple[PlanSlip, ...] = ("other", "extra", "missing", "garbage", "empty", "lost", "lost")
 _SCALES = (0.0, 0.05, 0.6, 3.0)
 
 
