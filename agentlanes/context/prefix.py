@@ -17,7 +17,6 @@ import itertools
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypedDict
 
@@ -29,7 +28,7 @@ from agentlanes.context.same import Same
 
 __all__ = ["BREAKS", "PromptNotes", "Shared"]
 
-_ASIDES = ("correction", "conclusion", "plan step", "proposal", "work", "draft")
+_ASIDES = ("proposal", "plan step", "correction", "conclusion", "work", "draft")
 _ASIDE_OF = tuple(zip(ASIDE_PREFIXES, _ASIDES, strict=True))
 _KINDS = {"human": "user", "ai": "assistant"}
 
@@ -77,7 +76,6 @@ class Shared(TypedDict):
     broke: str | None
 
 
-@dataclass(slots=True)
 class _Noted:
     """A prompt that was noted.
 
@@ -85,20 +83,21 @@ class _Noted:
         messages: Its messages, for as long as its window may be open.
         tools: Its tools, likewise.
         parts: How many parts it is counted as.
-        trunk: Its parts but the last, once it was read, and then those that prompts which go on
-            from it have added.
+        last: Its last part; `None` until it is read, as what follows is unset until then.
+        trunk: Its parts but the last, and then those that prompts which go on from it have added.
         upto: How many of these are its own.
-        last: Its last part, once it was read.
-        chars: Its characters, likewise.
+        chars: Its characters.
     """
 
-    messages: Sequence[BaseMessage]
-    tools: Sequence[Any]
-    parts: int
-    trunk: Chain = field(default_factory=list)
-    upto: int = 0
-    last: Part | None = None
-    chars: int = 0
+    __slots__ = ("chars", "last", "messages", "parts", "tools", "trunk", "upto")
+
+    trunk: Chain
+    upto: int
+    chars: int
+
+    def __init__(self, messages: Sequence[BaseMessage], tools: Sequence[Any], parts: int) -> None:
+        self.messages, self.tools, self.parts = messages, tools, parts
+        self.last: Part | None = None
 
 
 class PromptNotes:
@@ -203,7 +202,7 @@ class PromptNotes:
         chain = [_tools_part(Same(noted.tools))] if noted.tools else []
         # The first and the last are made for this prompt alone; the rest is the transcript.
         chain += [*map(_part, shown[:-1][:1]), *self._parts.of(shown[1:-1])]
-        chain += map(_last_part, shown[-1:])
+        chain += [_as_last(_part(message), message) for message in shown[-1:]]
         noted.trunk, noted.upto, noted.chars = chain[:-1], len(chain) - 1, _chars(chain)
         noted.last = chain[-1] if chain else None
         return chain
@@ -231,14 +230,14 @@ def _going_on(before: _Noted, now: _Noted, read: dict[int, Part]) -> Shared | No
     if len(trunk) > upto:  # another prompt has gone on from there
         trunk = trunk[:upto]
     chars = shared - was[2]
-    for message in new[end:-1]:
+    for message in new[end:]:
         part = read.get(id(message))
         if part is None:
             part = read[id(message)] = _part(message)
         trunk.append(part)
         chars += part[2]
-    last = _last_part(new[-1])
-    now.trunk, now.upto, now.last, now.chars = trunk, len(trunk), last, chars + last[2]
+    last = _as_last(trunk.pop(), new[-1])
+    now.trunk, now.upto, now.last, now.chars = trunk, len(trunk), last, chars
     came = last if len(trunk) == upto else trunk[upto]
     if came == was:
         return {"shared_chars": shared, "total_chars": now.chars, "broke": None}
@@ -272,10 +271,9 @@ def _part(message: BaseMessage) -> Part:
     return _KINDS.get(kind, kind), said, size
 
 
-def _last_part(message: BaseMessage) -> Part:
-    """Read what a prompt ends with, which may be an aside."""
-    kind, said, size = _part(message)
-    return _aside(message) if message.type == "human" else kind, said, size
+def _as_last(part: Part, message: BaseMessage) -> Part:
+    """Give the part of a message that a prompt ends with, which may be an aside."""
+    return (_aside(message), *part[1:]) if part[0] == "user" else part
 
 
 def _cause(old: str, new: str) -> str:

@@ -38,8 +38,8 @@ _BRIEF, _STEP = "Conclusion to carry out:", "Make exactly this step of the agree
 WORK_PREFIX = "Work done:"
 _JUDGE, _DRAFT = "Judge this proposal.", "Draft of the answer:"
 _REVISE = "If you reject it and know the right plan, give that whole plan as `steps`."
-ASIDE_PREFIXES = (CORRECTION_PREFIX, _BRIEF, _STEP, _JUDGE, WORK_PREFIX, _DRAFT)
-"""How a last user message begins when it is the library's and not the user's."""
+ASIDE_PREFIXES = (_JUDGE, _STEP, CORRECTION_PREFIX, _BRIEF, WORK_PREFIX, _DRAFT)
+"""How a last user message begins when it is the library's and not the user's: the usual first."""
 
 ACT_SYSTEM = (
     "You carry out the user's request with the tools. Make the next call or calls that are "
