@@ -224,8 +224,7 @@ def _going_on(before: _Noted, now: _Noted, read: dict[int, Part]) -> Shared | No
     if was is None or before.tools is not now.tools or not 0 < end < len(new):
         return None
     trunk, upto, shared = before.trunk, before.upto, before.chars
-    # The system prompt is a new message each time, and the transcript the same messages.
-    if trunk[upto - end] != _part(new[0]) or old[1:end] != new[1:end]:
+    if old[:end] != new[:end]:  # quick, since these are mostly the same messages
         return None
     if len(trunk) > upto:  # another prompt has gone on from there
         trunk = trunk[:upto]

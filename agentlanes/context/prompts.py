@@ -185,9 +185,14 @@ def fingerprint(messages: Sequence[BaseMessage]) -> str:
 def _prompt(
     system: str | None, task: str, transcript: Sequence[BaseMessage], tail: Sequence[str]
 ) -> list[BaseMessage]:
-    head = SystemMessage(f"{system}\n\n{task}" if system else task)
     aside = [HumanMessage("\n\n".join(tail))] if tail else []
-    return [head, *transcript, *aside]
+    return [_head(f"{system}\n\n{task}" if system else task), *transcript, *aside]
+
+
+@functools.lru_cache(maxsize=64)
+def _head(text: str) -> SystemMessage:
+    """Make a system message once, so that prompts which begin alike begin with the same one."""
+    return SystemMessage(text)
 
 
 @functools.lru_cache(maxsize=64)
