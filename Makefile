@@ -17,7 +17,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint type check bench bench-scaling bench-real bench-smoke bench-bfcl bench-client bench-draft prove faults \
-	latency-proof router docs clean
+	latency-proof record-cost report-page router docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -69,6 +69,12 @@ prove: $(VENV)/.dev  ## prove the guarantees: schedules, crashes, BFCL, speed (3
 
 latency-proof: $(VENV)/.dev  ## prove that every attributed millisecond is right (2 minutes)
 	$(BIN)/python -m benchmarks.latency_proof $(ARGS)
+
+record-cost: $(VENV)/.dev  ## what keeping step records costs, with endpoints that answer at once (3 minutes)
+	$(BIN)/python -m benchmarks.record_cost $(ARGS)
+
+report-page: $(VENV)/.dev  ## size and first paint of the report of 5,000 steps (Chromium, if it is there)
+	$(BIN)/python -m benchmarks.report_page $(ARGS)
 
 faults: $(VENV)/.dev  ## what a lane does in each of 32 faults, over real sockets (6 minutes)
 	$(BIN)/python -m benchmarks.faults $(ARGS)

@@ -15,7 +15,7 @@ of one reached 0.3 points to each side, while 14 of them ranged over 2 points. S
 several, and the median of them counts. The interval is a percentile bootstrap that draws whole
 processes.
 
-    python benchmarks/record_cost.py --processes 9 --rounds 50
+    python -m benchmarks.record_cost --processes 9 --rounds 50
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from agentlanes.testing import ScriptedModel
 SHARE, RECORD_US = 0.03, 50.0
 CALLS = 12
 RESAMPLES = 1000
+ROOT = Path(__file__).parents[1]
 ORDERS = (  # each kind is as often early as late, and next to the one it is compared with
     ("off", "kept", "off_file", "written"),
     ("written", "off_file", "kept", "off"),
@@ -188,11 +189,12 @@ def found(timed: Sequence[dict[str, Run]], records: int) -> dict[str, float]:
 
 def processes(count: int, rounds: int) -> list[dict[str, float]]:
     """Have processes of their own measure, one after the other."""
-    command = [sys.executable, __file__, "--processes", "0", "--rounds", str(rounds)]
+    command = [sys.executable, "-m", "benchmarks.record_cost", "--processes", "0"]
+    command += ["--rounds", str(rounds)]
     said: list[dict[str, float]] = []
     for number in range(count):
         _progress(f"process {number + 1} of {count}")
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         said.append(json.loads(done.stdout))
     _progress("")
     return said
