@@ -16,7 +16,7 @@ import functools
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypedDict
 
@@ -82,7 +82,7 @@ class _Noted:
     Attributes:
         messages: Its messages, for as long as its window may be open.
         tools: Its tools, likewise.
-        parts: How many parts it is counted as.
+        parts: How many messages it is counted as.
         last: Its last part; `None` until it is read, as what follows is unset until then.
         trunk: Its parts but the last, and then those that prompts which go on from it have added.
         upto: How many of these are its own.
@@ -95,8 +95,8 @@ class _Noted:
     upto: int
     chars: int
 
-    def __init__(self, messages: Sequence[BaseMessage], tools: Sequence[Any], parts: int) -> None:
-        self.messages, self.tools, self.parts = messages, tools, parts
+    def __init__(self, messages: Sequence[BaseMessage], tools: Sequence[Any]) -> None:
+        self.messages, self.tools, self.parts = messages, tools, len(messages)
         self.last: Part | None = None
 
 
@@ -136,17 +136,16 @@ class PromptNotes:
             tools: The tools as they are bound to the model. The same list is read once.
         """
         key = f"{self._name}.{next(self._numbers)}"
-        parts = len(messages) + (1 if tools else 0)
-        self._noted[key] = _Noted(messages, tools, parts)
+        self._noted[key] = noted = _Noted(messages, tools)
         self._open[key] = None
-        self._kept += parts
-        while self._kept > self._keeps and len(self._noted) > 1:
-            self.forget([next(iter(self._noted))])
+        self._kept += noted.parts
+        if self._kept > self._keeps:
+            self._forget_oldest()
         if len(self._open) > _KEPT_OPEN:
             self.close([next(iter(self._open))])
         return key
 
-    def compare(self, before: object, now: object) -> Shared | None:
+    def compare(self, before: object, now: str) -> Shared | None:
         """Say how much of a noted prompt is the beginning of another.
 
         Args:
@@ -156,12 +155,14 @@ class PromptNotes:
         Returns:
             `None` where that is unknown: another process noted one of them, or it is forgotten.
         """
-        return self.compare_each([(before, now)])[0]
+        return self.comparing()(before, now)
 
-    def compare_each(self, pairs: Iterable[tuple[object, object]]) -> list[Shared | None]:
-        """Compare many as `compare` does; the messages that they have in common are read once."""
-        read: dict[int, Part] = {}
-        return [self._compare(before, now, read) for before, now in pairs]
+    def comparing(self) -> Callable[[object, str], Shared | None]:
+        """Give what compares as `compare` does, and reads a message of several prompts once.
+
+        It is for those of one window, before any is forgotten.
+        """
+        return functools.partial(self._compare, {})
 
     def close(self, keys: Iterable[str]) -> None:
         """Keep no messages of prompts, which can still be compared: their windows are settled."""
@@ -177,20 +178,27 @@ class PromptNotes:
         for key in keys:
             self._open.pop(key, None)
             noted = self._noted.pop(key, None)
-            self._kept -= noted.parts if noted is not None else 0
+            if noted is not None:
+                self._kept -= noted.parts
 
     def __len__(self) -> int:
         return len(self._noted)
 
-    def _compare(self, before: object, now: object, read: dict[int, Part]) -> Shared | None:
+    def _forget_oldest(self) -> None:
+        while self._kept > self._keeps and len(self._noted) > 1:
+            self.forget([next(iter(self._noted))])
+
+    def _compare(self, read: dict[int, Part], before: object, now: str) -> Shared | None:
+        later = self._noted.get(now)
+        if later is None:
+            return None
+        if before is None:
+            self._read(later)
+            return {"shared_chars": 0, "total_chars": later.chars, "broke": "first"}
         # An older release's checkpoint holds a chain in the place of a key.
         earlier = self._noted.get(before) if isinstance(before, str) else None
-        later = self._noted.get(now) if isinstance(now, str) else None
-        if later is None or (earlier is None and before is not None):
-            return None
         if earlier is None:
-            self._read(later)
-            return Shared(shared_chars=0, total_chars=later.chars, broke="first")
+            return None
         on = _going_on(earlier, later, read)
         return on or _compared(self._read(earlier), self._read(later))
 
@@ -223,25 +231,25 @@ def _going_on(before: _Noted, now: _Noted, read: dict[int, Part]) -> Shared | No
     end = len(old) - 1
     if was is None or before.tools is not now.tools or not 0 < end < len(new):
         return None
-    trunk, upto, shared = before.trunk, before.upto, before.chars
     if old[:end] != new[:end]:  # quick, since these are mostly the same messages
         return None
-    if len(trunk) > upto:  # another prompt has gone on from there
-        trunk = trunk[:upto]
-    chars = shared - was[2]
+    came: Chain = []
     for message in new[end:]:
         part = read.get(id(message))
         if part is None:
             part = read[id(message)] = _part(message)
-        trunk.append(part)
-        chars += part[2]
-    last = _as_last(trunk.pop(), new[-1])
-    now.trunk, now.upto, now.last, now.chars = trunk, len(trunk), last, chars
-    came = last if len(trunk) == upto else trunk[upto]
-    if came == was:
-        return {"shared_chars": shared, "total_chars": now.chars, "broke": None}
-    broke = _cause(was[0], came[0])
-    return {"shared_chars": shared - was[2], "total_chars": now.chars, "broke": broke}
+        came.append(part)
+    came[-1] = now.last = _as_last(came[-1], new[-1])
+    trunk, shared = before.trunk, before.chars
+    if len(trunk) > before.upto:  # another prompt has gone on from there
+        trunk = trunk[: before.upto]
+    trunk += came[:-1]
+    now.trunk, now.upto = trunk, len(trunk)
+    now.chars = chars = shared - was[2] + _chars(came)
+    if came[0] == was:
+        return {"shared_chars": shared, "total_chars": chars, "broke": None}
+    broke = _cause(was[0], came[0][0])
+    return {"shared_chars": shared - was[2], "total_chars": chars, "broke": broke}
 
 
 def _compared(old: Chain, new: Chain) -> Shared:
@@ -263,6 +271,8 @@ def _part(message: BaseMessage) -> Part:
     content, kind = message.content, message.type
     text = content if isinstance(content, str) else _json(content)
     said, size = hash(text), len(text)
+    if kind == "tool":
+        return kind, said, size
     if kind == "ai":
         for call in message.tool_calls:  # type: ignore[attr-defined]
             asked = f"{call['id']}{call['name']}{call['args']}"

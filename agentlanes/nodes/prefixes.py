@@ -27,28 +27,27 @@ def with_prefixes(
     Returns:
         Keys of what each lane was shown last, for the state.
     """
-    prompts = dict(state.get("prompts") or {})
-    asked: list[StepRecord] = []
-    pairs: list[tuple[object, str]] = []
+    prompts, compare, past = dict(state.get("prompts") or {}), notes.comparing(), []
     for record, facts in made:
         key, lane = facts.get("prompt"), record["lane"]
-        if isinstance(key, str) and lane is not None:
-            asked.append(record)
-            pairs.append((prompts.get(lane), key))
-            prompts[lane] = key
-    for record, said in zip(asked, notes.compare_each(pairs), strict=True):
-        if said is not None:
-            shared, chars = said["shared_chars"], said["total_chars"]
-            total = record["tokens"]["input"]
-            record["prefix"] = {
-                "shared_chars": shared,
-                "total_chars": chars,
-                "shared_tokens": None if total is None else round(total * (shared / (chars or 1))),
-                "total_tokens": total,
-                "broke": said["broke"],
-            }
+        if not isinstance(key, str) or lane is None:
+            continue
+        said = compare(prompts.get(lane), key)
+        prompts[lane] = key
+        past.append(key)
+        if said is None:
+            continue
+        shared, chars = said["shared_chars"], said["total_chars"]
+        total = record["tokens"]["input"]
+        record["prefix"] = {
+            "shared_chars": shared,
+            "total_chars": chars,
+            "shared_tokens": None if total is None else round(total * (shared / (chars or 1))),
+            "total_tokens": total,
+            "broke": said["broke"],
+        }
     # What the state names is kept: a run may be taken up again from this very checkpoint.
     last = set(prompts.values())
-    notes.forget([key for _, key in pairs if key not in last])
+    notes.forget([key for key in past if key not in last])
     notes.close(last)
     return prompts

@@ -20,7 +20,7 @@ from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.prefixes import with_prefixes
 from agentlanes.nodes.spans import call_spans, span_of
 from agentlanes.nodes.window_spans import WindowSpans, window_spans
-from agentlanes.router.profiles import PROFILES, target_met
+from agentlanes.router.profiles import PROFILES, Profile, target_met
 from agentlanes.state import AgentState, EarlyAnswer, Judged, ProposalDict, Proposed
 
 __all__ = ["Told", "publish", "record_of", "settled_window"]
@@ -114,7 +114,8 @@ def publish(
 
 def record_of(state: AgentState, **known: Any) -> StepRecord:
     """Make a record of the current window, with the router's facts filled in."""
-    return _completed(_record(_known(state), known))
+    record = _record(_known(state), known)
+    return _complete(record, record["spans"], PROFILES.get(record["profile"] or ""))
 
 
 def _window_records(
@@ -127,29 +128,31 @@ def _window_records(
 ) -> tuple[list[Made], dict[str, str]]:
     """Make the records of a window's lane calls and of the calls code issued, by start time."""
     base = _known(state)
+    profile = PROFILES.get(base["profile"] or "")
     verdicts = judged["calls"] if judged else []
+    said = judged["verdicts"] if judged else {}
     timed: list[tuple[float, StepRecord, Mapping[str, Any]]] = []
     for number, facts in enumerate([*proposed["drafts"], *proposed["again"]]):
-        mine = spans.members.get(number, [])
-        record = _draft_record(base, facts, mine, verdicts, spans.drafts[number])
+        record = _draft_record(base, facts, spans.members.get(number, ()), verdicts)
+        _complete(record, spans.drafts[number], profile)
+        record["outcome"] = record["spans"][0]["outcome"] or "discarded"
         timed.append((facts["started"], record, facts))
     for proposal in [*proposed["proposals"], *proposed["unused"]]:
         own = spans.issued.get(proposal["index"])
         if proposal["draft"] is None and (proposal["started_at"] is not None or own):
-            record = _issued_record(base, proposal, fates, verdicts, own or [])
+            record = _issued_record(base, proposal, fates, verdicts)
+            _complete(record, own or [], profile)
             timed.append((proposal["started_at"] or proposal["proposed_at"], record, {}))
     idle = _idle(proposed, verdicts, fates)
     for place, facts in enumerate(verdicts):
         index, lost = facts["index"], bool(facts.get("lost"))
         used = not lost and (index is None or fates.get(index) != "discarded")
         record = _record(base, facts["record"])
-        record["spans"] = spans.calls[place]
         record["outcome"] = "committed" if used else "discarded"
-        said = judged["verdicts"].get(str(index)) if judged and not lost else None
-        if said is None:
-            _completed(record)
-        else:
-            _completed(record, verdict=said["status"], right=facts.get("right"))
+        given = None if lost else said.get(str(index))
+        status = given["status"] if given is not None else None
+        right = facts.get("right") if given is not None else None
+        _complete(record, spans.calls[place], profile, verdict=status, right=right)
         if used and index is not None:
             saved_s = facts["ended"] - facts["started"] - idle.get(index, 0.0)
             record["overlap_saved_ms"] = _ms(saved_s) if saved_s > 0 else 0.0
@@ -178,16 +181,22 @@ def _record(base: StepRecord, known: Mapping[str, Any]) -> StepRecord:
     return record
 
 
-def _completed(
-    record: StepRecord, *, verdict: str | None = None, right: bool | None = None
+def _complete(
+    record: StepRecord,
+    spans: list[Span],
+    profile: Profile | None,
+    *,
+    verdict: str | None = None,
+    right: bool | None = None,
 ) -> StepRecord:
-    """Fill in what follows from the rest of a record."""
-    record["started_ms"], record["ended_ms"], record["wasted_ms"] = extent_of(record["spans"])
-    profile = PROFILES.get(record["profile"] or "")
+    """Give a record its spans, and what follows from these and from the rest of it."""
+    record["spans"] = spans
+    record["started_ms"], record["ended_ms"], record["wasted_ms"] = extent_of(spans)
     if profile is not None and record["lane"] == profile.lane:
         record["target_met"] = target_met(profile, record["duration_ms"])
-        name, value = metric_of(record, verdict=verdict, right=right)
-        record["metric_name"], record["metric_value"] = name, value
+        record["metric_name"], record["metric_value"] = metric_of(
+            record, verdict=verdict, right=right
+        )
     return record
 
 
@@ -214,13 +223,11 @@ def _draft_record(
     facts: Mapping[str, Any],
     mine: Sequence[ProposalDict],
     verdicts: Sequence[Mapping[str, Any]],
-    spans: list[Span],
 ) -> StepRecord:
     record = _record(base, facts["record"])
-    record["spans"], record["outcome"] = spans, spans[0]["outcome"] or "discarded"
     waited_s, first, last = 0.0, inf, -inf
     for proposal in mine:
-        waited_s += _waited(proposal, verdicts)
+        waited_s += _waited(proposal, verdicts) if proposal["fenced"] else proposal["waited_s"]
         start, end = proposal["started_at"], proposal["ended_at"]
         if start is not None and end is not None:
             first = start if start < first else first
@@ -228,7 +235,7 @@ def _draft_record(
     if last > -inf:
         record["tool_ms"] = _ms(last - first)
     record["verdict_wait_ms"] = _ms(waited_s) if waited_s else 0.0
-    return _completed(record)
+    return record
 
 
 def _issued_record(
@@ -236,11 +243,11 @@ def _issued_record(
     proposal: ProposalDict,
     fates: Fates,
     verdicts: Sequence[Mapping[str, Any]],
-    spans: Sequence[Span],
 ) -> StepRecord:
     """Record a call that code issued from a plan, without asking a model."""
     started, ended = proposal["started_at"], proposal["ended_at"]
     took = None if ended is None or started is None else _ms(ended - started)
+    waited_s = _waited(proposal, verdicts) if proposal["fenced"] else proposal["waited_s"]
     known = {
         "node": "act",
         "lane": "act",
@@ -248,16 +255,13 @@ def _issued_record(
         "tool_ms": took,
         "attempts": 0,
         "outcome": fates.get(proposal["index"], "discarded"),
-        "verdict_wait_ms": _ms(_waited(proposal, verdicts)),
-        "spans": list(spans),
+        "verdict_wait_ms": _ms(waited_s),
     }
-    return _completed(_record(base, known))
+    return _record(base, known)
 
 
 def _waited(proposal: ProposalDict, verdicts: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds in which a proposal waited for a verdict and for nothing else."""
-    if not proposal["fenced"]:
-        return proposal["waited_s"]
+    """Seconds in which a fence waited for a verdict and for nothing else."""
     ends = [
         v["ended"] for v in verdicts if v["index"] is not None and v["index"] <= proposal["index"]
     ]
