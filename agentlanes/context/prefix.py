@@ -271,8 +271,6 @@ def _part(message: BaseMessage) -> Part:
     content, kind = message.content, message.type
     text = content if isinstance(content, str) else _json(content)
     said, size = hash(text), len(text)
-    if kind == "tool":
-        return kind, said, size
     if kind == "ai":
         for call in message.tool_calls:  # type: ignore[attr-defined]
             asked = f"{call['id']}{call['name']}{call['args']}"

@@ -227,7 +227,7 @@ def _draft_record(
     record = _record(base, facts["record"])
     waited_s, first, last = 0.0, inf, -inf
     for proposal in mine:
-        waited_s += _waited(proposal, verdicts) if proposal["fenced"] else proposal["waited_s"]
+        waited_s += _waited(proposal, verdicts)
         start, end = proposal["started_at"], proposal["ended_at"]
         if start is not None and end is not None:
             first = start if start < first else first
@@ -247,7 +247,6 @@ def _issued_record(
     """Record a call that code issued from a plan, without asking a model."""
     started, ended = proposal["started_at"], proposal["ended_at"]
     took = None if ended is None or started is None else _ms(ended - started)
-    waited_s = _waited(proposal, verdicts) if proposal["fenced"] else proposal["waited_s"]
     known = {
         "node": "act",
         "lane": "act",
@@ -255,13 +254,15 @@ def _issued_record(
         "tool_ms": took,
         "attempts": 0,
         "outcome": fates.get(proposal["index"], "discarded"),
-        "verdict_wait_ms": _ms(waited_s),
+        "verdict_wait_ms": _ms(_waited(proposal, verdicts)),
     }
     return _record(base, known)
 
 
 def _waited(proposal: ProposalDict, verdicts: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds in which a fence waited for a verdict and for nothing else."""
+    """Seconds in which a proposal waited for a verdict and for nothing else."""
+    if not proposal["fenced"]:
+        return proposal["waited_s"]
     ends = [
         v["ended"] for v in verdicts if v["index"] is not None and v["index"] <= proposal["index"]
     ]
