@@ -28,6 +28,7 @@ __all__ = ["is_clean", "mask", "redact", "remember"]
 _LEAST_CHARS = 6  # a shorter "secret" is a word, and hiding every such word would hide the text
 _HIDDEN = b"***"
 _KEPT_CLEAN = 1000  # texts that are remembered to hold nothing
+_LONGEST_KEPT = 4000  # characters of all that are new at once
 _ALONE = r"(?<![A-Za-z0-9])"  # a prefix in the middle of a word is none
 
 
@@ -171,7 +172,8 @@ def is_clean(texts: Set[str]) -> bool:
         return False
     if len(clean) > _KEPT_CLEAN:
         clean.clear()
-    clean |= texts
+    if len(new) <= _LONGEST_KEPT:
+        clean |= texts
     return True
 
 

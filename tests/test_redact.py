@@ -7,8 +7,9 @@ import string
 
 import pytest
 
+import agentlanes.redact as redaction
 from agentlanes.config import Secret
-from agentlanes.redact import mask, redact, remember
+from agentlanes.redact import is_clean, mask, redact, remember
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,19 @@ def test_a_secret_that_two_hold_is_hidden_until_both_are_gone() -> None:
     del other
     gc.collect()
     assert redact("of-two-lanes") == "of-two-lanes"
+
+
+def test_what_was_clean_is_not_when_it_turns_out_to_be_a_secret() -> None:
+    assert is_clean({"open-sesame", "look"})
+    assert is_clean({"look"})
+    secret = Secret("open-sesame")
+    remember(secret)
+    assert not is_clean({"open-sesame", "look"})
+    assert is_clean({"look"})
+
+
+def test_long_texts_are_looked_through_and_not_kept() -> None:
+    text = "word " * 5000
+    assert is_clean({text})
+    assert text not in redaction._REMEMBERED.clean
+    assert not is_clean({f"{text} sk-proj-0123456789abcdef0123"})
