@@ -10,10 +10,10 @@ of them. So each run is brought to one speed of the machine, by the median of ho
 take beside the usual; then the median of each callback over the rounds is added up. What slowed all
 callbacks alike would not be seen.
 
-Where its memory lies makes a process as a whole quicker or slower at some things: the interval
-of one reached 0.3 points to each side, while 14 of them ranged over 2 points. So it is done in
-several, and the median of them counts. The interval is a percentile bootstrap that draws whole
-processes.
+A process as a whole is quicker or slower at some things, perhaps by where its memory lies: the
+interval of one reached 0.3 points to each side, while 14 of them ranged over 2 points. So it is
+done in several, and the median of them counts. The interval is a percentile bootstrap that draws
+whole processes.
 
     python -m benchmarks.record_cost --processes 9 --rounds 50
 """
