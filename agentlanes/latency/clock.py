@@ -43,7 +43,7 @@ def interval_ms(origin: float, start: float, end: float) -> tuple[float, float]:
         >>> interval_ms(100.0, 100.25, 101.0)
         (250.0, 1000.0)
     """
-    return round((start - origin) * 1e6) / 1e3, round((end - origin) * 1e6) / 1e3
+    return offset_ms(origin, start), offset_ms(origin, end)
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ _RECORD_TEXTS = itemgetter(
     "node", "lane", "profile", "model", "tier", "route_reason", "outcome", "metric_name"
 )
 _PREFIX_FIGURES = itemgetter(*(key for key in Prefix.__annotations__ if key != "broke"))
-_PREFIX_KEYS = len(Prefix.__annotations__)
+_PREFIX_SIZE = len(Prefix.__annotations__)
 _FIGURES = {int, float, bool, type(None)}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -170,7 +170,7 @@ class RunLog:
                 said["steps"] = [str(step.get("tool") or "") for step in said["steps"]]
             if "reason" in said:
                 reason = " ".join(str(said["reason"]).split())
-                if len(reason) > _REASON:  # it takes its time
+                if len(reason) > _REASON:  # which takes longer than to write the line
                     reason = textwrap.shorten(reason, _REASON, placeholder=" ...")
                 said["reason"] = reason
             self._write(kind.removeprefix("agentlanes."), said, texts=_texts(said.values()))
@@ -261,7 +261,7 @@ def _record_texts(records: Iterable[Mapping[str, Any]]) -> set[str] | None:
                 texts.add(span["name"])
             prefix = record["prefix"]
             if prefix is not None:
-                if len(prefix) != _PREFIX_KEYS:
+                if len(prefix) != _PREFIX_SIZE:
                     return None
                 texts.add(prefix["broke"])
                 figures += _PREFIX_FIGURES(prefix)

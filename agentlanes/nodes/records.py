@@ -155,7 +155,7 @@ def _window_records(
         _complete(record, spans.calls[place], profile, verdict=status, right=right)
         if used and index is not None:
             saved_s = facts["ended"] - facts["started"] - idle.get(index, 0.0)
-            record["overlap_saved_ms"] = _ms(saved_s) if saved_s > 0 else 0.0
+            record["overlap_saved_ms"] = _ms(max(0.0, saved_s))
         timed.append((facts["started"], record, facts))
     timed.sort(key=itemgetter(0))
     prompts = with_prefixes(parts.notes, state, [(record, facts) for _, record, facts in timed])
@@ -230,11 +230,10 @@ def _draft_record(
         waited_s += _waited(proposal, verdicts)
         start, end = proposal["started_at"], proposal["ended_at"]
         if start is not None and end is not None:
-            first = start if start < first else first
-            last = end if end > last else last
+            first, last = min(first, start), max(last, end)
     if last > -inf:
         record["tool_ms"] = _ms(last - first)
-    record["verdict_wait_ms"] = _ms(waited_s) if waited_s else 0.0
+    record["verdict_wait_ms"] = _ms(waited_s)
     return record
 
 

@@ -140,7 +140,7 @@ class _Reader:
                 self.made.calls[place] = call_spans(words, facts["record"])
                 self._waits.append(words["id"])
                 continue
-            span = self._verdict(index, times, lost="lost" in facts)
+            span = self._verdict(index, times, lost=bool(facts.get("lost")))
             self.made.calls[place] = call_spans(span, facts["record"])
         asked = [span for spans in self._verdicts.values() for span in spans]
         for index, started, ended in judged["judgings"]:
@@ -155,22 +155,12 @@ class _Reader:
             self._homeless[index] = span
 
     def _verdict(self, index: int, times: tuple[float, float], *, lost: bool = False) -> Span:
-        known = self._verdicts.get(index)
-        if known is None:
-            known, name, before = [], "verdict", []
-            self._verdicts[index] = known
-        else:
-            name, before = f"verdict{len(known) + 1}", [known[-1]["id"]]
+        known = self._verdicts.setdefault(index, [])
+        name = f"verdict{len(known) + 1}" if known else "verdict"
         gone = lost or self._fates.get(index) == "discarded"
-        span: Span = {
-            "id": f"{self._prefix}.p{index}.{name}",
-            "kind": "reason",
-            "name": "verdict",
-            "start_ms": times[0],
-            "end_ms": max(times),
-            "after": before,
-            "outcome": "discarded" if gone else "committed",
-        }
+        counts: Outcome = "discarded" if gone else "committed"
+        before = [known[-1]["id"]] if known else []
+        span = span_of(self._id(index, name), "reason", "verdict", times, before, counts)
         known.append(span)
         return span
 
