@@ -56,6 +56,7 @@ def row_40() -> tuple[bool, str]:
         one = measure(service, maker)
         passed = (
             passed
+            and one["traced_steps"] == 0
             and one["cpu_ratio"] <= MAX_CPU
             and one["growth_mib"] <= MAX_GROWTH_MIB
             and one["exit_s"] <= MAX_EXIT_S
@@ -80,7 +81,8 @@ def measure(
 
     Returns:
         `cpu_ratio`, `cpu_ms` a step without tracing, `growth_mib`, `found_s` until the service was
-        found down, `exit_s`, and `lost_runs`.
+        found down, `exit_s`, `lost_runs`, and `traced_steps`: how many steps were traced for
+        nothing after it.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -138,34 +140,42 @@ async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
 
     from agentlanes.latency.guard import guard
 
-    async def steps_ms(runs: int) -> float:
-        steps, begun = 0, time.process_time()
+    async def run(runs: int) -> int:
+        steps = 0
         for _ in range(runs):
             steps += len((await agent.ainvoke({"messages": [("user", "do it")]}))["steps"])
-        return (time.process_time() - begun) / steps * 1000
+        return steps
+
+    async def step_ms() -> tuple[float, int]:
+        begun = time.process_time()
+        steps = await run(_RUNS_A_BLOCK)
+        return (time.process_time() - begun) / steps * 1000, steps
 
     with tracing_context(enabled=False):
-        await steps_ms(_RUNS_A_BLOCK)  # what is loaded and cached at first
+        await run(_RUNS_A_BLOCK)  # what is loaded and cached at first
     size, begun = _largest_mib(), time.monotonic()
-    await steps_ms(runs)
+    await run(runs)
     client = langsmith.run_trees._CLIENT
     assert client is not None
     kept = guard(client)
-    while not kept.down and time.monotonic() < begun + _FOUND_WITHIN_S:
-        await steps_ms(1)
+    while not kept.paused and time.monotonic() < begun + _FOUND_WITHIN_S:
+        await run(1)
     found_s, growth = time.monotonic() - begun, _largest_mib() - size
-    ratios, bare = [], []
+    ratios, bare, traced_steps = [], [], 0
     for _ in range(blocks):
-        traced = await steps_ms(_RUNS_A_BLOCK)
+        untraced = kept.untraced_steps
+        took_ms, steps = await step_ms()
+        traced_steps += steps - (kept.untraced_steps - untraced)
         with tracing_context(enabled=False):
-            bare.append(await steps_ms(_RUNS_A_BLOCK))
-        ratios.append(traced / bare[-1])
+            bare.append((await step_ms())[0])
+        ratios.append(took_ms / bare[-1])
     return {
         "cpu_ratio": statistics.median(ratios),
         "cpu_ms": statistics.median(bare),
         "growth_mib": max(growth, _largest_mib() - size),
         "found_s": found_s,
         "lost_runs": kept.lost_runs,
+        "traced_steps": traced_steps,
     }
 
 

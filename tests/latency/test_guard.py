@@ -93,7 +93,7 @@ def test_a_dead_service_is_bounded(service: str, maker: str) -> None:
     seen = measure(service, maker, runs=10, blocks=5)  # type: ignore[arg-type]
     assert seen["lost_runs"] > 0
     assert seen["growth_mib"] < 1.5 * MAX_GROWTH_MIB
-    assert seen["cpu_ratio"] < 1.6, seen  # traced for nothing, a step costs twice as much
+    assert seen["traced_steps"] == 0  # what a step then costs is measured by `make faults`
     assert seen["exit_s"] < 20  # a minute or more by itself
 
 
