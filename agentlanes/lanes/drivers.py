@@ -19,6 +19,7 @@ from agentlanes.lanes.chunks import Chunks, whole_chunk
 from agentlanes.lanes.endpoint import Endpoint, Visit
 from agentlanes.lanes.lane_call import LaneCall
 from agentlanes.lanes.policies.deadline import Patient
+from agentlanes.lanes.policies.pulse import Pulse
 from agentlanes.lanes.responses import following
 from agentlanes.lanes.retry import AttemptFailed, Shows
 from agentlanes.lanes.route import Route
@@ -157,6 +158,7 @@ async def _read(endpoint: Endpoint, call: LaneCall, route: Route) -> AsyncGenera
     shows: Shows = "nothing"
     failure: AttemptFailed | None = None
     begun = False
+    pulse = Pulse(endpoint.timers.connect_s)
     try:
         route.begin(call)
         with call.translated():
@@ -169,6 +171,7 @@ async def _read(endpoint: Endpoint, call: LaneCall, route: Route) -> AsyncGenera
                 async for delta in deltas:
                     if not begun:
                         begun = True
+                        pulse.stop()
                         endpoint.first.add(_loop_time() - visit.since)
                     yield delta
             now = _loop_time()
@@ -176,14 +179,13 @@ async def _read(endpoint: Endpoint, call: LaneCall, route: Route) -> AsyncGenera
         endpoint.whole.add(now - visit.since)
         shows = "answered"
     except AttemptFailed as failed:
-        # A timer that fires this late was held up by a blocked event loop, as was the connection.
-        late_s = _loop_time() - visit.since - endpoint.timers.connect_s
-        if failed.connecting and late_s > endpoint.settings.blocked_loop_s:
+        if failed.connecting and pulse.still_s > endpoint.timers.connect_s / 2:
             failed.excuse()
         failure, shows = failed, failed.shows
         route.failed(call, endpoint, failed)
         raise
     finally:
+        pulse.stop()
         now = _loop_time()
         if not begun:
             endpoint.waited(now - visit.since, shows)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -94,8 +96,6 @@ async def test_empty_deltas_are_no_progress(raw_server: Any) -> None:
 
 
 async def test_a_slow_reader_does_not_run_into_the_timers() -> None:
-    import asyncio
-
     async with EndpointServer(ok) as server:
         model = model_at(server.base_url, timers=QUICK)
         text = ""
@@ -103,6 +103,19 @@ async def test_a_slow_reader_does_not_run_into_the_timers() -> None:
             text += chunk.text
             await asyncio.sleep(0.15)
         assert text == "all is well"
+
+
+async def test_a_blocked_loop_shows_nothing_of_the_endpoint() -> None:
+    timers = Timers(connect_s=0.1, first_token_s=5, progress_s=5, total_s=10)
+    with EndpointServer(ok).serve_in_thread() as server:
+        for turns in range(1, 12):  # of the loop, until the connections are being made
+            model = model_at(server.base_url, timers=timers)
+            calls = [asyncio.create_task(model.ainvoke("?")) for _ in range(8)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.13)  # noqa: ASYNC251 - back just after the time for them has run out
+            assert {reply.text for reply in await asyncio.gather(*calls)} == {"all is well"}
+            await model.aclose()
 
 
 def test_timers_without_a_loop() -> None:

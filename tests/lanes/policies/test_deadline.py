@@ -8,6 +8,7 @@ import pytest
 
 from agentlanes.errors import DeadlineExceeded
 from agentlanes.lanes.policies.deadline import Patient, current, deadline_scope, step_scope
+from agentlanes.lanes.policies.pulse import Pulse
 from agentlanes.testing import VirtualClock
 
 
@@ -89,3 +90,16 @@ async def test_patience_with_a_blocked_loop() -> None:
     for end in (own, writer):
         end.close()
         await end.wait_closed()
+
+
+async def test_a_pulse_feels_that_the_loop_stands_still() -> None:
+    pulse = Pulse(0.8)
+    await asyncio.sleep(0.01)
+    time.sleep(0.5)  # noqa: ASYNC251 - it comes back long before the time is over
+    await asyncio.sleep(0.01)
+    assert pulse.still_s > 0.4
+    pulse.stop()
+    felt = pulse.still_s
+    time.sleep(0.1)  # noqa: ASYNC251
+    await asyncio.sleep(0.01)
+    assert pulse.still_s == felt
