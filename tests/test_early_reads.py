@@ -102,6 +102,25 @@ def test_a_read_begins_when_what_it_refers_to_is_there_and_counts_in_its_turn() 
     assert stage.asked == 1
 
 
+def test_events_tell_when_a_read_begins_before_its_turn_and_when_it_has_ended() -> None:
+    stage = Stage([("look", "a"), ("scan", "b"), ("look", REF), ("look", "c")])
+    with VirtualClock() as clock:
+
+        async def events() -> list[Any]:
+            return [event async for event in stage.agent().astream(ASK, stream_mode="custom")]
+
+        told = clock.run(events())
+    early = [event for event in told if event["type"] == "agentlanes.early"]
+    seen = [(e["status"], e["step"], e["args"]["key"], e["ok"], e["again"]) for e in early]
+    # The first two are proposed at once, and so is the last, in its turn.
+    assert seen == [
+        ("started", 3, "c", True, None),
+        ("started", 2, "a+", True, None),
+        ("ended", 3, "c", True, None),
+        ("ended", 2, "a+", True, None),
+    ]
+
+
 @pytest.mark.parametrize("run_ahead", [0, 1, 2, 32])
 def test_depth_holds_early_reads_back_as_it_does_others(run_ahead: int) -> None:
     stage = Stage([("scan", "a"), ("look", REF), ("look", "b"), ("look", "c")])

@@ -33,6 +33,7 @@ class Stage:
         self.verdict = rejects if verdict is None else verdict
         self.began: list[tuple[str, float]] = []
         self.told: list[str] = []
+        self.events: list[dict[str, Any]] = []
 
     def run(self, **options: Any) -> tuple[dict[str, Any], float]:
         @effect("read", trusted=True)
@@ -58,8 +59,18 @@ class Stage:
             planning="always",
             **options,
         )
+
+        async def run() -> dict[str, Any]:
+            values: dict[str, Any] = {}
+            async for mode, part in agent.astream(ASK, stream_mode=["custom", "values"]):
+                if mode == "custom":
+                    self.events.append(part)
+                else:
+                    values = part
+            return values
+
         with VirtualClock() as clock:
-            return clock.run(agent.ainvoke(ASK)), clock.now
+            return clock.run(run()), clock.now
 
     @property
     def early(self) -> list[str]:
@@ -107,6 +118,22 @@ def test_what_the_new_plan_reads_is_there_when_the_verdict_comes() -> None:
     assert took == pytest.approx(20.5), "nothing is left to do after the verdict"
     assert "step 2, look, cannot be made" in stage.told[1]
     assert "a+" not in stage.told[1], "what tools gave is not for an instruction to quote"
+
+
+def test_events_tell_why_and_what_is_read_for_it() -> None:
+    stage = Stage([("look", "a"), ("look", NOWHERE)], RIGHT)
+    stage.run()
+    begun, ended = (e for e in stage.events if e["type"] == "agentlanes.redraft")
+    assert (begun["status"], ended["status"], ended["ok"]) == ("started", "ended", True)
+    assert begun["reason"] == ended["reason"]
+    assert begun["reason"].startswith("step 2, look, cannot be made")
+    read = [e for e in stage.events if e["type"] == "agentlanes.early" and e["again"] == 0]
+    assert [(e["status"], e["step"], e["args"]["key"]) for e in read] == [
+        ("started", 1, "b"),
+        ("ended", 1, "b"),
+        ("started", 2, "b+"),
+        ("ended", 2, "b+"),
+    ]
 
 
 def test_it_is_the_same_without_run_ahead_but_later() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from agentlanes.cli.tally import Tally
 
-__all__ = ["Board", "Row", "call_text", "plain", "plain_lines"]
+__all__ = ["Board", "Early", "Row", "call_text", "plain", "plain_lines"]
 
 _AT_ONCE = 32  # replies of a lane that may come in at the same time
 
@@ -37,6 +37,7 @@ class Row:
         reason: Why.
         decided_s: When.
         outcome: What the settled window made of it.
+        early: Whether it took over a read that was started before it was proposed.
     """
 
     window: int
@@ -55,11 +56,40 @@ class Row:
     reason: str = ""
     decided_s: float | None = None
     outcome: str | None = None
+    early: bool = False
 
     @property
     def name(self) -> str:
         """How a person refers to it: window and number."""
         return f"{self.window}.{self.index}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Early:
+    """A read of a plan whose step is not proposed yet. Times are as in `Row`.
+
+    Attributes:
+        step: The plan's step, from 0.
+        text: The call in words.
+        again: Whether its plan was drafted again, and is not proposed.
+        started_s: When it was started.
+        ended_s: When it ended.
+        ok: Whether it ended without an error.
+        taken: Whether its step is proposed now.
+    """
+
+    step: int
+    text: str
+    again: bool
+    started_s: float
+    ended_s: float | None = None
+    ok: bool = True
+    taken: bool = False
+
+    @property
+    def name(self) -> str:
+        """How a person refers to it."""
+        return f"step {self.step + 1}"
 
 
 @dataclass(slots=True)
@@ -68,6 +98,8 @@ class Board:
 
     Attributes:
         rows: The proposals, in order.
+        early: Reads that were started before their turn in the open window, by plan and step.
+        redraft: Why a plan is being drafted again, while it is.
         speaking: The tail of what each lane says at the moment: of several replies that come at
             the same time, the one that began last.
         tally: What has been settled so far.
@@ -76,14 +108,16 @@ class Board:
     """
 
     rows: list[Row] = field(default_factory=list)
+    early: dict[tuple[int | None, int], Early] = field(default_factory=dict)
+    redraft: str | None = None
     speaking: dict[str, str] = field(default_factory=dict)
     lanes: bool = False
     shown: int | None = None
     tally: Tally = field(default_factory=Tally)
     _replies: dict[str, dict[Any, str]] = field(default_factory=dict)
 
-    def feed(self, event: Any, now_s: float) -> Row | None:
-        """Take in a custom event; give the row it is about, if there is one."""
+    def feed(self, event: Any, now_s: float) -> Row | Early | None:
+        """Take in a custom event; give the row or the early read it is about, if there is one."""
         kind = str(event.get("type") or "") if isinstance(event, Mapping) else ""
         if not kind.startswith("agentlanes."):
             return None
@@ -92,9 +126,15 @@ class Board:
             rows = [row for row in self.rows if row.window == event["window"]]
             for row, outcome in zip(rows, event["outcomes"], strict=False):
                 row.outcome = outcome
+            self.early.clear()
+            self.redraft = None
         if kind == "agentlanes.steps":
             for record in event["records"]:
                 self.tally.step(record)
+        if kind == "agentlanes.early":
+            return self._read(event, now_s)
+        if kind == "agentlanes.redraft":
+            self.redraft = plain(event["reason"]) if event["status"] == "started" else None
         if kind == "agentlanes.proposal":
             self.rows.append(_row(event, now_s))
             return self.rows[-1]
@@ -103,6 +143,8 @@ class Board:
             row_.verdict, row_.by = event["status"], event["by"]
             row_.reason, row_.decided_s = plain(event["reason"]), now_s
         elif row_ is not None and kind == "agentlanes.tool":
+            if event["status"] == "started":
+                self._take_over(row_)
             _run(row_, event, now_s)
         return row_
 
@@ -148,6 +190,28 @@ class Board:
         if first is not None and not self.lanes:
             yield from messages[first:]
 
+    def _read(self, event: Mapping[str, Any], now_s: float) -> Early | None:
+        key = (event["again"], event["step"])
+        if event["status"] == "started":
+            self.early[key] = Early(
+                step=event["step"],
+                text=call_text(event["tool"], event["args"]),
+                again=event["again"] is not None,
+                started_s=now_s,
+            )
+        read = self.early.get(key)
+        if read is not None and event["status"] == "ended":
+            read.ended_s, read.ok = now_s, event["ok"]
+        return read
+
+    def _take_over(self, row: Row) -> None:
+        """Let a row have the read that was started for it before it was proposed."""
+        for read in self.early.values():
+            if not (read.again or read.taken) and read.text == row.text:
+                row.early = read.taken = True
+                row.started_s, row.ended_s = read.started_s, read.ended_s
+                return
+
     def _find(self, event: Mapping[str, Any]) -> Row | None:
         place = (event.get("window"), event.get("index"))
         return next((r for r in reversed(self.rows) if (r.window, r.index) == place), None)
@@ -167,9 +231,11 @@ def _row(event: Mapping[str, Any], now_s: float) -> Row:
 
 def _run(row: Row, event: Mapping[str, Any], now_s: float) -> None:
     if event["status"] == "started":
-        row.tool, row.ahead, row.started_s = "running", event["ahead"], now_s
+        row.tool, row.ahead = "running", event["ahead"]
+        row.started_s = now_s if row.started_s is None else row.started_s
     else:
-        row.tool, row.ended_s = ("ended" if event["ok"] else "failed"), now_s
+        row.tool = "ended" if event["ok"] else "failed"
+        row.ended_s = now_s if row.ended_s is None else row.ended_s
         if not row.ahead:
             row.outcome = "committed"
 

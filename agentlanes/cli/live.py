@@ -13,11 +13,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from agentlanes.cli.board import Board, Row, call_text, plain
+from agentlanes.cli.board import Board, Early, Row, call_text, plain
 
 __all__ = ["LinesView", "QuietView", "TableView", "View", "show_live"]
 
-_AROUND = 11  # lines a frame needs besides its rows
+_AROUND = 12  # lines a frame needs besides its rows
 _STYLES = {
     "approve": "green",
     "reject": "red",
@@ -101,20 +101,19 @@ class LinesView(QuietView):
     def event(self, event: Any) -> None:
         """Print a line about an event."""
         row = self.board.feed(event, self.elapsed_s())
-        if row is None:
+        if isinstance(row, Early):
+            self._read(row)
+        elif row is None:
             self._settled(event)
         elif event["type"] == "agentlanes.proposal":
-            self._line("act", row, _proposed(row))
+            self._line("act", row.name, _proposed(row))
+        elif event["type"] == "agentlanes.redraft":
+            self._line("act", row.name, _redraft(event))
         elif event["type"] == "agentlanes.verdict":
             lane = "reason" if row.by == "reason" else row.by
-            self._line(lane, row, f"{_VERDICTS[row.verdict or 'unknown']}{_because(row)}")
-        elif event["type"] == "agentlanes.tool" and event["status"] == "started":
-            lane, how = ("act", "runs ahead") if _early(self.board, row) else _late(row)
-            self._line(lane, row, f"{how} {row.text}")
-        elif event["type"] == "agentlanes.tool":
-            took = (row.ended_s or 0.0) - (row.started_s or 0.0)
-            lane = "act" if row.ahead else "effects"
-            self._line(lane, row, f"{'done' if row.tool == 'ended' else 'failed'} in {took:.2f} s")
+            self._line(lane, row.name, f"{_VERDICTS[row.verdict or 'unknown']}{_because(row)}")
+        elif event["type"] == "agentlanes.tool" and not row.early:
+            self._tool(row, event["status"])
 
     def values(self, values: Any) -> None:
         """Print the transcript's news, where the graph sends no events."""
@@ -129,10 +128,28 @@ class LinesView(QuietView):
             return
         for row in self.board.rows:
             if row.window == event["window"] and row.outcome == "discarded":
-                self._line("settle", row, f"discards {row.text}")
+                self._line("settle", row.name, f"discards {row.text}")
 
-    def _line(self, lane: str, row: Row, text: str) -> None:
-        self._print(f"{self.elapsed_s():8.2f} s  {lane:<8} {row.name:<6} {text}")
+    def _tool(self, row: Row, status: str) -> None:
+        if status == "started":
+            lane, how = ("act", "runs ahead") if _early(self.board, row) else _late(row)
+            self._line(lane, row.name, f"{how} {row.text}")
+        else:
+            took = (row.ended_s or 0.0) - (row.started_s or 0.0)
+            lane = "act" if row.ahead else "effects"
+            said = "done" if row.tool == "ended" else "failed"
+            self._line(lane, row.name, f"{said} in {took:.2f} s")
+
+    def _read(self, read: Early) -> None:
+        if read.ended_s is None:
+            why = "for the new plan" if read.again else "before its turn"
+            self._line("act", read.name, f"runs {read.text} {why}")
+        else:
+            said, took = "done" if read.ok else "failed", read.ended_s - read.started_s
+            self._line("act", read.name, f"{said} in {took:.2f} s: {read.text}")
+
+    def _line(self, lane: str, name: str, text: str) -> None:
+        self._print(f"{self.elapsed_s():8.2f} s  {lane:<8} {name:<6} {text}")
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
@@ -149,6 +166,12 @@ _VERDICTS = {
 def _proposed(row: Row) -> str:
     waits = ", waits for its verdict" if row.fenced else ""
     return f"proposes {row.text}{waits}"
+
+
+def _redraft(event: Any) -> str:
+    if event["status"] == "started":
+        return f"drafts the plan again: {plain(event['reason'])}"
+    return "has drafted the plan again" if event["ok"] else "could not draft the plan again"
 
 
 def _early(board: Board, row: Row) -> bool:
@@ -203,6 +226,9 @@ class TableView(QuietView):
                 parts.append(Text(line, style="dim", no_wrap=True, overflow="ellipsis"))
         if self.board.rows:
             parts.append(self._table(now_s))
+        if self.board.redraft is not None:
+            again = f"drafting the plan again: {self.board.redraft}"
+            parts.append(Text(again, style="yellow", no_wrap=True, overflow="ellipsis"))
         if not self.over:
             parts.extend(self._speech())
         return Group(*parts)
@@ -214,9 +240,12 @@ class TableView(QuietView):
         table.add_column("runs", width=17, no_wrap=True, overflow="ellipsis")
         table.add_column("reason lane says", ratio=4, no_wrap=True, overflow="ellipsis")
         table.add_column("outcome", no_wrap=True, min_width=9)
-        rows = list(self.board.rows)
+        rows, early = list(self.board.rows), list[Early]()
         if not self.over:
-            rows = rows[-max(3, self._console.height - _AROUND) :]
+            early = [read for read in self.board.early.values() if not read.taken]
+            most = max(3, self._console.height - _AROUND)
+            early = early[-(most // 2) :]
+            rows = rows[-(most - len(early)) :]
         for row in rows:
             outcome = row.outcome or ""
             table.add_row(
@@ -225,6 +254,16 @@ class TableView(QuietView):
                 _runs(self.board, row, now_s),
                 self._says(row, now_s),
                 Text(outcome, style=_STYLES.get(outcome, "")),
+            )
+        for read in early:
+            ends_s = now_s if read.ended_s is None else read.ended_s
+            how = "runs" if read.ended_s is None else "ran" if read.ok else "failed"
+            why = "read for the new plan" if read.again else "read before its turn"
+            table.add_row(
+                read.name,
+                Text(read.text),
+                Text(f"{how} {ends_s - read.started_s:.2f} s", style="cyan"),
+                Text(why, style="dim"),
             )
         return table
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from agentlanes.errors import LaneError
 from agentlanes.lanes.call import noting_lost
 from agentlanes.nodes.ahead import PLAN, allowed_unverified
 from agentlanes.nodes.drafting import ask_plan
 from agentlanes.nodes.early import EarlyReads, result_of
+from agentlanes.nodes.events import redraft_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool
 from agentlanes.nodes.window import ActContext
@@ -72,6 +73,7 @@ class Again:
             reason=f"step {at + 1}, {steps[at]['tool']}, cannot be made: {why}",
             suggestion=None,
         )
+        self._say(riding, "started", correction)
         task = asyncio.create_task(self._draft(riding, correction))
         self._context.exchange.early.append(task)
 
@@ -96,6 +98,12 @@ class Again:
             return False  # what is read now may not stand in the next window
         return allowed_unverified(self._parts, self._context, PLAN) > 0
 
+    def _say(
+        self, riding: int, status: Literal["started", "ended"], why: Correction, *, ok: bool = True
+    ) -> None:
+        window = self._context.window
+        self._context.emit(redraft_event(window, riding, status, why["reason"], ok=ok))
+
     async def _draft(self, riding: int, correction: Correction) -> None:
         parts, context = self._parts, self._context
         transcript = context.exchange.cases[riding].transcript
@@ -103,9 +111,11 @@ class Again:
         try:
             reply, steps = await ask_plan(parts, context, transcript, correction, config)
         except LaneError:
-            return  # nothing hangs on it
+            self._say(riding, "ended", correction, ok=False)  # nothing else hangs on it
+            return
         finally:
             self._drafting = False
+        self._say(riding, "ended", correction)
         reads = _Reads(parts, context, draft=len(self.drafts))
         self.drafts.append(reply.facts("act", prompt=parts.records))
         self.reads.append(reads)
@@ -128,6 +138,9 @@ class _Reads(EarlyReads):
         """Begin what can be begun while a verdict is out."""
         self._open, self._steps, self._riding = True, steps, riding
         self._scan()
+
+    def _again(self) -> int:
+        return self.draft
 
     def _room(self) -> int:
         return self._parts.limits.max_window

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
 from agentlanes.nodes.ahead import PLAN, allowed_unverified, fetch
 from agentlanes.nodes.drafting import blank_proposal, issued_args
+from agentlanes.nodes.events import early_event
 from agentlanes.nodes.parts import Parts
 from agentlanes.nodes.tooling import BoundTool, ToolResult
 from agentlanes.nodes.window import ActContext, ActState
@@ -250,6 +251,7 @@ class EarlyReads:
         read.task = asyncio.create_task(self._fetch(read, step))
         self._begun[step] = read
         self._context.exchange.begin(read.task)
+        self._say(read, step, "started")
 
     async def _fetch(self, read: EarlyRead, step: int) -> ToolResult | None:
         tool = self._parts.tools[read.tool]
@@ -258,13 +260,26 @@ class EarlyReads:
                 self._parts, self._context, tool, read.args, self._config, f"early_{step}"
             )
         except GraphBubbleUp:
-            return None
+            given = None
         finally:
             read.ended = asyncio.get_running_loop().time()
-        if given.command is None and not given.failed:
+        self._say(read, step, "ended", ok=given is not None and not given.failed)
+        if given is not None and given.command is None and not given.failed:
             self._found[step] = given.text
             self._scan()
         return given
+
+    def _say(
+        self, read: EarlyRead, step: int, status: Literal["started", "ended"], *, ok: bool = True
+    ) -> None:
+        window, again = self._context.window, self._again()
+        self._context.emit(
+            early_event(window, step, read.tool, read.args, status, again=again, ok=ok)
+        )
+
+    def _again(self) -> int | None:
+        """Give the number of the plan among those drafted again, if it is one of them."""
+        return None
 
     def _needs(self, step: int) -> list[int]:
         """Give the calls of this window that a step waited for.

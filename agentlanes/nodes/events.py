@@ -19,8 +19,10 @@ __all__ = [
     "Emit",
     "announce",
     "answer_event",
+    "early_event",
     "is_heard",
     "proposal_event",
+    "redraft_event",
     "settled_event",
     "steps_event",
     "tool_event",
@@ -89,6 +91,67 @@ def tool_event(
         "index": index,
         "status": status,
         "ahead": ahead,
+        "ok": ok,
+    }
+
+
+def early_event(
+    window: int,
+    step: int,
+    tool: str,
+    args: Mapping[str, Any],
+    status: Literal["started", "ended"],
+    *,
+    again: int | None = None,
+    ok: bool = True,
+) -> dict[str, Any]:
+    """Say that a read of a plan starts before its step is proposed, or has ended.
+
+    Args:
+        window: The window.
+        step: The plan's step, from 0.
+        tool: What is read.
+        args: With what.
+        status: What happened.
+        again: The number of the plan among those drafted again, if it is one of them: those are
+            not proposed.
+        ok: Whether it ended without an error.
+    """
+    return {
+        "type": "agentlanes.early",
+        "window": window,
+        "step": step,
+        "tool": tool,
+        "args": args,
+        "status": status,
+        "again": again,
+        "ok": ok,
+    }
+
+
+def redraft_event(
+    window: int,
+    index: int,
+    status: Literal["started", "ended"],
+    reason: str,
+    *,
+    ok: bool = True,
+) -> dict[str, Any]:
+    """Say that a plan is being drafted again while its verdict is out, or has been.
+
+    Args:
+        window: The window.
+        index: The plan's proposal.
+        status: What happened.
+        reason: Why it cannot be carried out.
+        ok: Whether there is a plan.
+    """
+    return {
+        "type": "agentlanes.redraft",
+        "window": window,
+        "index": index,
+        "status": status,
+        "reason": reason,
         "ok": ok,
     }
 

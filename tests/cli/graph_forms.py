@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 from agentlanes import build_agent, effect
+from agentlanes.context import prompts
 from agentlanes.testing import ScriptedModel
 from tests.oracle import Oracle, World
 
@@ -66,6 +68,38 @@ def stubborn() -> Any:
 def planning() -> Any:
     oracle = Oracle(TRUTH, act_s=0.01, reason_s=0.05)
     return build_agent(oracle.act, oracle.reason, World().tools(), planning="always")
+
+
+def planned_again() -> Any:
+    """A plan that cannot be carried out, drafted again while its verdict takes its time."""
+
+    @effect("read", trusted=True)
+    async def look(key: str) -> str:
+        """Look something up."""
+        await asyncio.sleep(0.3 if key == "slow" else 0.05)
+        return f"{key}+"
+
+    def plan(*keys: Any) -> dict[str, Any]:
+        return {"steps": [{"tool": "look", "args": {"key": key}} for key in keys]}
+
+    right = plan("slow", "c")
+    plans = [plan("slow", {"$step": 1}, "b", {"$step": 3, "$path": "nowhere"}), right]
+
+    async def act(messages: Any, kwargs: Any) -> AIMessage:
+        if prompts.PLAN_SYSTEM in messages[0].text:
+            return AIMessage(json.dumps(plans.pop(0)))
+        return AIMessage("all done")
+
+    async def reason(messages: Any, kwargs: Any) -> AIMessage:
+        await asyncio.sleep(1.0)
+        whole = '"kind": "plan"' in messages[-1].text
+        verdict = (
+            {"verdict": "reject", "reason": "no", **right} if whole else {"verdict": "approve"}
+        )
+        return AIMessage(json.dumps(verdict))
+
+    models = (ScriptedModel(script=script, disable_streaming=True) for script in (act, reason))
+    return build_agent(*models, [look], planning="always")
 
 
 def unending() -> Any:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from rich.console import Console
 from agentlanes import build_agent
 from agentlanes.cli.board import Board, call_text, plain
 from agentlanes.cli.live import TableView
+from tests.cli.graph_forms import planned_again
 from tests.oracle import Oracle, World
 
 TRUTH = [("look", {"key": "a"}), ("store", {"key": "x", "value": "1"}), ("double", {"number": 2})]
@@ -41,6 +43,26 @@ async def test_calls_that_follow_a_plan_show_the_plans_verdict() -> None:
     assert riders
     assert {board.verdict_of(row).kind for row in riders} == {"plan"}
     assert {board.verdict_of(row).verdict for row in riders} == {"approve"}
+
+
+async def test_a_read_before_its_turn_is_shown_until_its_step_is_proposed() -> None:
+    board, seen = Board(), []
+    view = TableView(board, Console(file=io.StringIO(), width=120, height=24), "agent")
+    console = Console(file=io.StringIO(), width=120)
+    given_ = {"messages": [("user", "do it")]}
+    async for event in planned_again().astream(given_, stream_mode="custom"):
+        view.event(event)
+        with console.capture() as capture:
+            console.print(view.frame())
+        seen.append(capture.get())
+    shown = "\n".join(seen)
+    assert re.search(r'step 3 +look\(key="b"\) +runs [\d.]+ s +read before its turn', shown)
+    assert re.search(r'step 2 +look\(key="c"\) +ran [\d.]+ s +read for the new plan', shown)
+    assert "drafting the plan again: step 4, look, cannot be made" in shown
+    assert not any(word in seen[-1] for word in ("before its turn", "new plan", "drafting"))
+    taken = next(row for row in board.rows if row.text == call_text("look", {"key": "b"}))
+    assert taken.early
+    assert (taken.started_s or 0.0) < taken.proposed_s
 
 
 async def test_the_frame_fits_the_terminal_while_it_runs_and_shows_all_at_the_end() -> None:

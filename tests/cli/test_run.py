@@ -134,6 +134,21 @@ def test_a_plan_is_shown_with_what_follows_it(capsys: pytest.CaptureFixture[str]
     assert re.search(r"reason +0\.0 +approved", out)
 
 
+def test_reads_before_their_turn_and_plans_drafted_again_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("planned_again") == 0
+    out = capsys.readouterr().out
+    for line in (
+        r'act +step 3 runs look\(key="b"\) before its turn',
+        r'act +step 3 done in [\d.]+ s: look\(key="b"\)',
+        r"act +0\.0 +drafts the plan again: step 4, look, cannot be made",
+        r"act +0\.0 +has drafted the plan again",
+        r'act +step 2 runs look\(key="c"\) for the new plan',
+    ):
+        assert re.search(line, out, re.MULTILINE), f"{line!r} is not in\n{out}"
+
+
 def test_a_graph_of_another_kind_runs_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("builder", "--json", "out.json") == 0
     assert "you said do it" in capsys.readouterr().out
