@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from langgraph.types import Command
 from agentlanes import MemoryLedger, NotApplied, build_agent, effect
 from agentlanes.errors import ConfigError, LeaseLost, LedgerMismatch
 from agentlanes.nodes.custody import Custody
+from agentlanes.speculation.ledger import EffectRecord
 from tests.oracle import Oracle, World
 from tests.test_graph import MIXED, ask
 
@@ -346,3 +348,16 @@ async def test_a_worker_that_lost_its_lease_stops_though_it_only_reads() -> None
     with pytest.raises(LeaseLost):
         await older.check()
     await newer.check()
+
+
+def kept_records() -> int:
+    gc.collect()
+    return sum(isinstance(one, EffectRecord) for one in gc.get_objects())
+
+
+async def test_nothing_of_a_delivered_run_stays_where_nothing_can_resume_it() -> None:
+    post, oracle, before = Post(), Oracle(TWO), kept_records()
+    agent = build_agent(oracle.act, oracle.reason, [post.tool()])
+    for _ in range(3):
+        assert calls(await agent.ainvoke(ask())) == TWO
+    assert kept_records() == before

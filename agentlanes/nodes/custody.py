@@ -133,7 +133,7 @@ class Custodies:
         self, ledger: Ledger | None = None, default: Callable[[], Ledger] = MemoryLedger
     ) -> None:
         self._given, self._default = ledger, default
-        self._memory: Ledger = MemoryLedger()
+        self._memory = MemoryLedger()
         self._lasting: Ledger | None = None
         self._held: OrderedDict[tuple[str, int], Custody] = OrderedDict()
 
@@ -162,6 +162,12 @@ class Custodies:
                 held.forked = await _is_fork(saver, config, runtime)
         held.at = runtime.execution_info.checkpoint_id if runtime.execution_info else ""
         return held
+
+    def end(self, custody: Custody, run: str) -> None:
+        """Keep nothing of a run that has been answered, beyond what it may be taken up from."""
+        custody.reads.clear()
+        if custody.ledger is self._memory and not custody.thread:
+            self._memory.forget(run)
 
     def _ledger(self, lasting: bool) -> Ledger:
         if self._given is not None:

@@ -32,7 +32,8 @@ def deliver_node(
     ) -> dict[str, Any]:
         messages = deliver_prompt(parts.system_prompt, state["messages"], state.get("draft_answer"))
         early = state.get("early_answer")
-        clock = parts.clock(state, await parts.custodies.of(config, runtime))
+        custody = await parts.custodies.of(config, runtime)
+        clock = parts.clock(state, custody)
         if early is not None and early["asked"] == fingerprint(messages):
             # It was written while the verdicts were out, and they have confirmed it.
             facts, final = early["facts"], AIMessage(content=early["text"])
@@ -68,6 +69,7 @@ def deliver_node(
         spans = call_spans(span, known) if span is not None else []
         record = record_of(state, **known, outcome="committed", spans=spans)
         prompts = with_prefixes(parts.notes, state, [(record, facts)])
+        parts.custodies.end(custody, state["run"]["uid"])
         return {
             "messages": [final],
             "answer": answer,

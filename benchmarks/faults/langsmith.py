@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import json
 import os
 import resource
@@ -24,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +41,8 @@ MAX_EXIT_S = 5.0
 
 _REPO = Path(__file__).parents[2]
 _RUNS_BEFORE = 80  # a second of agents' work, all traced, into the arms of the dead service
-_BLOCKS = 12
-_RUNS_A_BLOCK = 4
+_BLOCKS = 100  # short ones, and many: a machine has slow moments
+_RUNS_A_BLOCK = 2
 _FOUND_WITHIN_S = 30.0
 
 
@@ -130,11 +132,14 @@ def _child(maker: str, runs: int, blocks: int) -> None:
     calls = [("look", {"key": "a"}), ("store", {"key": "x", "value": "1"}), ("look", {"key": "x"})]
     oracle = Oracle(calls)
     agent = build_agent(oracle.act, oracle.reason, World().tools(), planning="never")
-    print(json.dumps(asyncio.run(_measure(agent, runs, blocks))), flush=True)
+    print(
+        json.dumps(asyncio.run(_measure(agent, (oracle.act, oracle.reason), runs, blocks))),
+        flush=True,
+    )
     ended.append(time.monotonic())
 
 
-async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
+async def _measure(agent: Any, lanes: Sequence[Any], runs: int, blocks: int) -> Measured:
     import langsmith.run_trees
     from langsmith import tracing_context
 
@@ -144,6 +149,8 @@ async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
         steps = 0
         for _ in range(runs):
             steps += len((await agent.ainvoke({"messages": [("user", "do it")]}))["steps"])
+            for lane in lanes:
+                lane.calls.clear()  # kept for tests to look at
         return steps
 
     async def step_ms() -> tuple[float, int]:
@@ -162,13 +169,16 @@ async def _measure(agent: Any, runs: int, blocks: int) -> Measured:
         await run(1)
     found_s, growth = time.monotonic() - begun, _largest_mib() - size
     ratios, bare, traced_steps = [], [], 0
-    for _ in range(blocks):
-        untraced = kept.untraced_steps
-        took_ms, steps = await step_ms()
-        traced_steps += steps - (kept.untraced_steps - untraced)
-        with tracing_context(enabled=False):
-            bare.append((await step_ms())[0])
-        ratios.append(took_ms / bare[-1])
+    for block in range(blocks):
+        took_ms = {}
+        for traced in (True, False) if block % 2 else (False, True):
+            untraced = kept.untraced_steps
+            with contextlib.nullcontext() if traced else tracing_context(enabled=False):
+                took_ms[traced], steps = await step_ms()
+            if traced:
+                traced_steps += steps - (kept.untraced_steps - untraced)
+        bare.append(took_ms[False])
+        ratios.append(took_ms[True] / took_ms[False])
     return {
         "cpu_ratio": statistics.median(ratios),
         "cpu_ms": statistics.median(bare),

@@ -41,6 +41,18 @@ async def test_memory_keeps_records_as_they_were_written() -> None:
     assert ledger.records() == [done]
 
 
+async def test_memory_forgets_a_run_and_no_other() -> None:
+    ledger = MemoryLedger()
+    other = replace(RECORD, key="l", run="s")
+    for record in (RECORD, other, replace(RECORD, key="m", ordinal=1)):
+        await ledger.put(record)
+    assert [record.key for record in await ledger.of_run("r")] == ["k", "m"]
+    ledger.forget("r")
+    ledger.forget("unknown")
+    assert not await ledger.of_run("r")
+    assert (await ledger.get("k"), ledger.records()) == (None, [other])
+
+
 async def test_a_call_is_started_once_however_late_the_second_start_looks() -> None:
     ledger = MemoryLedger()
     await ledger.put(replace(RECORD, status="started", attempt=1), await ledger.acquire("t"))

@@ -16,6 +16,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._records: dict[str, EffectRecord] = {}
+        self._runs: dict[str, dict[str, None]] = {}  # their keys, in order
         self._tokens: dict[str, int] = {}
 
     async def acquire(self, thread: str) -> Lease:
@@ -37,16 +38,22 @@ class MemoryLedger:
         write, lost = rule_on(self._records.get(record.key), record, lease, newest)
         if write:
             self._records[record.key] = record
+            self._runs.setdefault(record.run, {})[record.key] = None
         if lost and lease is not None:
             raise LeaseLost(lease.thread)
 
     async def of_run(self, run: str) -> Sequence[EffectRecord]:
         """Give a run's records, in the order of their first writing."""
-        return [record for record in self._records.values() if record.run == run]
+        return [self._records[key] for key in self._runs.get(run, ())]
 
     async def pending(self, thread: str) -> Sequence[EffectRecord]:
         """Give a thread's records that nobody has settled."""
         return [r for r in self._records.values() if r.thread == thread and is_pending(r)]
+
+    def forget(self, run: str) -> None:
+        """Forget a run's records, once it has ended and nothing can resume it."""
+        for key in self._runs.pop(run, ()):
+            del self._records[key]
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to close."""
