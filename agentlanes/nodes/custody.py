@@ -2,7 +2,8 @@
 
 One custody lasts for one invocation of the graph: it takes a lease on the thread, so that of two
 workers on one thread only the later may act, and looks at where the run was taken up: a fork of an
-older checkpoint, or an edited state, is another run, which no old approval covers.
+older checkpoint, or an edited state, is another run, which no old approval covers. Where a graph
+above runs an agent several times at once, each has its custody, and they share the lease.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -20,6 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime
 
 from agentlanes.errors import ConfigError, LeaseLost, LedgerUnavailable
+from agentlanes.nodes.place import are_beside, checkpoints_at, place_of, saver_of, thread_of
 from agentlanes.speculation.ledger import EffectRecord, Lease, Ledger, MemoryLedger
 from agentlanes.speculation.reads import KeptReads
 
@@ -34,17 +37,31 @@ async def _nothing() -> str | None:
     return None
 
 
+@dataclass(slots=True, weakref_slot=True)
+class Hold:
+    """The lease on a thread, taken when it is first needed.
+
+    Attributes:
+        lease: The lease, once the ledger was used.
+        taking: Held by who takes it.
+    """
+
+    lease: Lease | None = None
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 @dataclass(slots=True, kw_only=True)
 class Custody:
     """An invocation's hold on its thread.
 
     Attributes:
         thread: The thread's name, `""` without a checkpointer.
+        place: The tasks of the graphs above that it runs in.
         forked: The run was taken up from a forked or edited checkpoint.
         fresh: Nothing has been asked of any model in this invocation.
         ledger: Where its effects are recorded.
         lasting: Checkpoints and ledger outlive the process.
-        lease: The lease, once the ledger was used.
+        hold: Its lease, shared with the invocations beside it.
         at: Id of the checkpoint that the node at work runs from.
         began: Loop time at which the invocation began.
         reads: What discarded reads have found out, for the next window.
@@ -53,15 +70,15 @@ class Custody:
     thread: str
     ledger: Ledger
     lasting: bool
+    place: str = ""
     forked: bool = False
     fresh: bool = True
-    lease: Lease | None = None
+    hold: Hold = field(default_factory=Hold)
     at: str = ""
     began: float = 0.0
     reads: KeptReads = field(default_factory=KeptReads)
     _newest: Callable[[], Awaitable[str | None]] = _nothing
     _control: Any = None
-    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self) -> None:
         """Take the lease on the thread, once; without a thread nothing is shared.
@@ -69,10 +86,10 @@ class Custody:
         Raises:
             LeaseLost: Another worker is further on.
         """
-        async with self._taking:
-            if self.lease is None and self.thread:
+        async with self.hold.taking:
+            if self.hold.lease is None and self.thread:
                 await self.check()
-                self.lease = await self.ledger.acquire(self.thread)
+                self.hold.lease = await self.ledger.acquire(self.thread)
                 # From here on the one before writes nothing more; what it saved until now shows.
                 await self.check()
 
@@ -86,7 +103,8 @@ class Custody:
             LeaseLost: The thread has a newer lease than this worker's, or a newer checkpoint than
                 the one this node runs from.
         """
-        if self.lease is not None and await self.ledger.newest(self.thread) != self.lease.token:
+        lease = self.hold.lease
+        if lease is not None and await self.ledger.newest(self.thread) != lease.token:
             raise LeaseLost(self.thread)
         newest = await self._newest() if self.lasting else None
         if newest is not None and newest > self.at:
@@ -110,14 +128,15 @@ class Custody:
             LedgerError: The record could not be written.
         """
         await self.take()
-        await self.ledger.put(record, self.lease)
+        await self.ledger.put(record, self.hold.lease)
 
     async def older(self, run: str) -> list[EffectRecord]:
-        """Give what earlier runs of the thread left unsettled."""
+        """Give what earlier runs of the thread left unsettled; not what those beside it are at."""
         if not self.thread:
             return []
         await self.take()
-        return [r for r in await self.ledger.pending(self.thread) if r.run != run]
+        pending = await self.ledger.pending(self.thread)
+        return [r for r in pending if r.run != run and not are_beside(r.place, self.place)]
 
 
 class Custodies:
@@ -135,24 +154,29 @@ class Custodies:
         self._given, self._default = ledger, default
         self._memory = MemoryLedger()
         self._lasting: Ledger | None = None
-        self._held: OrderedDict[tuple[str, int], Custody] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, int], Custody] = OrderedDict()
+        # Of invocations that are remembered, so that no other object has their control's id.
+        self._holds: WeakValueDictionary[tuple[str, int], Hold] = WeakValueDictionary()
 
     async def of(self, config: RunnableConfig, runtime: Runtime[Any]) -> Custody:
         """Give the custody of the invocation that a node runs in."""
-        saver, thread = _saver(config), _thread(config)
+        saver, thread = saver_of(config), thread_of(config)
         if saver is None:
             thread = ""
-        key = (thread, id(runtime.control))
+        key = (thread, checkpoints_at(config)["checkpoint_ns"], id(runtime.control))
         held = self._held.get(key)
         if held is None or held._control is not runtime.control:
             lasting = saver is not None and not isinstance(saver, InMemorySaver)
             ledger = self._ledger(lasting)
+            hold = self._holds.setdefault((thread, id(runtime.control)), Hold())
             held = Custody(
                 thread=thread,
+                place=place_of(config),
+                hold=hold,
                 ledger=ledger,
                 lasting=lasting and not isinstance(ledger, MemoryLedger),
                 began=asyncio.get_running_loop().time(),
-                _newest=partial(_newest_of, saver, {"configurable": _place(config)}),
+                _newest=partial(_newest_of, saver, {"configurable": checkpoints_at(config)}),
                 _control=runtime.control,
             )
             self._held[key] = held
@@ -202,13 +226,13 @@ async def until_saved(custody: Custody, config: RunnableConfig) -> None:
         LeaseLost: Another worker has taken the thread further.
         LedgerUnavailable: It was not saved in time.
     """
-    saver = _saver(config)
+    saver = saver_of(config)
     if saver is None:
         return
     clock = asyncio.get_running_loop().time
     ends, pause = clock() + _SAVE_WAIT_S, 0.001
     while clock() < ends:
-        newest = await _newest_of(saver, {"configurable": _place(config)})
+        newest = await _newest_of(saver, {"configurable": checkpoints_at(config)})
         if newest == custody.at:
             return
         if newest is not None and newest > custody.at:
@@ -226,32 +250,13 @@ async def _newest_of(saver: BaseCheckpointSaver[Any] | None, place: RunnableConf
     return found.checkpoint["id"] if found is not None else None
 
 
-def _saver(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
-    found = (config.get("configurable") or {}).get("__pregel_checkpointer")
-    return found if isinstance(found, BaseCheckpointSaver) else None
-
-
-def _place(config: RunnableConfig) -> dict[str, Any]:
-    """Name the graph's own checkpoints: a node's namespace is one level below."""
-    given = config.get("configurable") or {}
-    above, _, _ = str(given.get("checkpoint_ns") or "").rpartition("|")
-    return {"thread_id": given.get("thread_id"), "checkpoint_ns": above}
-
-
-def _thread(config: RunnableConfig) -> str:
-    """Name the thread: of a subgraph, together with the nodes above it."""
-    place = _place(config)
-    above = "|".join(part.split(":")[0] for part in place["checkpoint_ns"].split("|"))
-    return f"{place['thread_id']}|{above}" if above else str(place["thread_id"])
-
-
 async def _is_fork(
     saver: BaseCheckpointSaver[Any], config: RunnableConfig, runtime: Runtime[Any]
 ) -> bool:
     info = runtime.execution_info
     if info is None:
         return False
-    place = {**_place(config), "checkpoint_id": info.checkpoint_id}
+    place = {**checkpoints_at(config), "checkpoint_id": info.checkpoint_id}
     found = await saver.aget_tuple({"configurable": place})
     # One that is not saved yet was made by this very invocation.
     return found is not None and found.metadata.get("source", "loop") not in _LOOP_SOURCES

@@ -119,6 +119,7 @@ def _record(state: AgentState, custody: Custody, fence: ProposalDict) -> EffectR
         key=effect_key(run["uid"], run["fenced"]),
         run=run["uid"],
         thread=custody.thread,
+        place=custody.place,
         ordinal=run["fenced"],
         tool=fence["tool"],
         args=canonical(fence["args"]),

@@ -42,6 +42,7 @@ async def run_reversible(
         key=key,
         run=context.run,
         thread=context.custody.thread,
+        place=context.custody.place,
         ordinal=index,
         tool=tool.name,
         args=canonical(proposal["args"]),

@@ -45,6 +45,7 @@ async def test_every_field_is_read_back_as_it_was_written(store: Store) -> None:
         "ordinal": 2**40,
         "tool": f"tool {NASTY}",
         "args": f"args {NASTY}",
+        "place": f"place {NASTY}",
         "effect": "reversible",
         "plan_version": 3,
         "ahead": True,

@@ -61,6 +61,7 @@ class EffectRecord:
             key.
         run: The run's `uid`.
         thread: The thread's name, or `""` for a run without a checkpointer.
+        place: The tasks of the graphs above that the run is in, if there are any.
         ordinal: The call's place among the run's fenced calls, from 0; for calls that ran ahead,
             their place among those.
         tool: The tool's name.
@@ -80,6 +81,7 @@ class EffectRecord:
     ordinal: int
     tool: str
     args: str
+    place: str = ""
     effect: str = "irreversible"
     plan_version: int | None = None
     ahead: bool = False
