@@ -12,7 +12,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Send
+from langgraph.types import Command, Send
 
 from agentlanes import build_agent, effect
 from agentlanes.nodes.place import are_beside
@@ -38,7 +38,7 @@ class Post:
         self.hangs = {f"{name}-2" for name in hangs}
         self.hanging, self.looked = 0, 0
 
-    def above(self, saver: Any, ledger: Ledger | None) -> Any:
+    def above(self, saver: Any, ledger: Ledger | None, **options: Any) -> Any:
         async def check(args: dict[str, Any], key: str) -> str | None:
             self.looked += 1
             return "found" if args["to"] in self.sent else None
@@ -63,7 +63,8 @@ class Post:
 
             return ScriptedModel(script=script, latency_s=0.005)
 
-        agent = build_agent(lane("_act"), lane("_reason"), [send], planning="never", ledger=ledger)
+        act, reason = lane("_act"), lane("_reason")
+        agent = build_agent(act, reason, [send], planning="never", ledger=ledger, **options)
 
         async def one(given: dict[str, str]) -> dict[str, Any]:
             name = given["name"]
@@ -112,6 +113,22 @@ async def test_each_does_its_own_work_once_where_all_is_saved(lasting: Any) -> N
     assert sorted(post.sent) == EACH_TWICE
     assert not await ledger.pending("t|one")
     assert not post.looked, "what those beside it are at is not for it to settle"
+
+
+async def test_each_asks_its_own_questions_and_they_may_be_answered_one_by_one(
+    lasting: Any,
+) -> None:
+    post, (saver, ledger) = Post(), lasting
+    above = post.above(saver, ledger, approval={"irreversible": "always"})
+    result = await above.ainvoke(post.given(), CONFIG)
+    for sent in range(len(EACH_TWICE)):
+        assert len(post.sent) == sent
+        asked = result["__interrupt__"]
+        answer = {asked[0].id: {"decisions": [{"type": "approve"}]}}
+        result = await above.ainvoke(Command(resume=answer), CONFIG)
+    assert sorted(result["done"]) == ALL_DONE
+    assert sorted(post.sent) == EACH_TWICE
+    assert not post.looked
 
 
 async def cut_short(post: Post, saver: Any, ledger: Ledger) -> None:
