@@ -31,7 +31,7 @@ README = PAGES[0].read_text(encoding="utf-8")
 NOT_RUN = "<!-- not run in the tests: "
 """Stands before a block that needs what the tests do not have, with the reason."""
 
-RUNNING = "0 approve as asked\n1 approve as asked\nDone: sunny in Paris"
+RUNNING = "0 approve as asked\n1 approve as asked\nDone: sunny in Paris2 calls\n"
 
 FENCED = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<kind>python|sh)\n(?P<code>.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"`((?:make|agentlanes|python|pip|langgraph) [^`]+)`")
