@@ -21,6 +21,7 @@ class Row:
     """A proposal and what became of it. Times are seconds since the run began.
 
     Attributes:
+        run: The run it is of, from 0: a graph above may run an agent several times.
         window: The window it was made in.
         index: Its number there.
         kind: `call`, `plan` or `finish`.
@@ -40,6 +41,7 @@ class Row:
         early: Whether it took over a read that was started before it was proposed.
     """
 
+    run: int
     window: int
     index: int
     kind: str
@@ -60,8 +62,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """How a person refers to it: window and number."""
-        return f"{self.window}.{self.index}"
+        """How a person refers to it: window and number, after the run if it is not the first."""
+        return f"{_of_run(self.run)}{self.window}.{self.index}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Early:
     """A read of a plan whose step is not proposed yet. Times are as in `Row`.
 
     Attributes:
+        run: The run it is of, from 0.
         step: The plan's step, from 0.
         text: The call in words.
         again: Whether its plan was drafted again, and is not proposed.
@@ -78,6 +81,7 @@ class Early:
         taken: Whether its step is proposed now.
     """
 
+    run: int
     step: int
     text: str
     again: bool
@@ -89,7 +93,7 @@ class Early:
     @property
     def name(self) -> str:
         """How a person refers to it."""
-        return f"step {self.step + 1}"
+        return f"{_of_run(self.run)}step {self.step + 1}"
 
 
 @dataclass(slots=True)
@@ -98,8 +102,9 @@ class Board:
 
     Attributes:
         rows: The proposals, in order.
-        early: Reads that were started before their turn in the open window, by plan and step.
-        redraft: Why a plan is being drafted again, while it is.
+        early: Reads that were started before their turn in an open window, by run, plan and step.
+        redraft: Why a run's plan is being drafted again, while it is.
+        runs: The runs' numbers, by uid, in the order in which they were heard of.
         speaking: The tail of what each lane says at the moment: of several replies that come at
             the same time, the one that began last.
         tally: What has been settled so far.
@@ -108,8 +113,9 @@ class Board:
     """
 
     rows: list[Row] = field(default_factory=list)
-    early: dict[tuple[int | None, int], Early] = field(default_factory=dict)
-    redraft: str | None = None
+    early: dict[tuple[int, int | None, int], Early] = field(default_factory=dict)
+    redraft: dict[int, str] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
     speaking: dict[str, str] = field(default_factory=dict)
     lanes: bool = False
     shown: int | None = None
@@ -122,31 +128,23 @@ class Board:
         if not kind.startswith("agentlanes."):
             return None
         self.lanes = True
+        if "window" not in event:
+            return None
+        run = self.runs.setdefault(str(event.get("run")), len(self.runs))
         if kind == "agentlanes.settled":
-            rows = [row for row in self.rows if row.window == event["window"]]
-            for row, outcome in zip(rows, event["outcomes"], strict=False):
-                row.outcome = outcome
-            self.early.clear()
-            self.redraft = None
-        if kind == "agentlanes.steps":
+            self._settle(run, event)
+        elif kind == "agentlanes.steps":
             for record in event["records"]:
                 self.tally.step(record)
-        if kind == "agentlanes.early":
-            return self._read(event, now_s)
-        if kind == "agentlanes.redraft":
-            self.redraft = plain(event["reason"]) if event["status"] == "started" else None
-        if kind == "agentlanes.proposal":
-            self.rows.append(_row(event, now_s))
+        elif kind == "agentlanes.early":
+            return self._read(run, event, now_s)
+        elif kind == "agentlanes.proposal":
+            self.rows.append(_row(run, event, now_s))
             return self.rows[-1]
-        row_ = self._find(event)
-        if row_ is not None and kind == "agentlanes.verdict":
-            row_.verdict, row_.by = event["status"], event["by"]
-            row_.reason, row_.decided_s = plain(event["reason"]), now_s
-        elif row_ is not None and kind == "agentlanes.tool":
-            if event["status"] == "started":
-                self._take_over(row_)
-            _run(row_, event, now_s)
-        return row_
+        row = self._find(run, event["window"], event.get("index"))
+        if row is not None:
+            self._change(row, event, now_s)
+        return row
 
     def hear(self, message: Any, tags: Sequence[str]) -> None:
         """Take in a piece of what a lane is saying."""
@@ -165,7 +163,7 @@ class Board:
         """Give the row that holds a row's verdict: itself, or the plan it rides on."""
         if row.verdict is not None or row.rides_on is None:
             return row
-        return self._find({"window": row.window, "index": row.rides_on}) or row
+        return self._find(row.run, row.window, row.rides_on) or row
 
     def awaited_by(self, row: Row) -> list[Row]:
         """Give the rows whose verdicts a call waits for before it may start."""
@@ -173,12 +171,13 @@ class Board:
             return []
         return [
             other
-            for other in self.rows
-            if other.window == row.window
-            and other.index <= row.index
-            and other.rides_on is None
-            and other.verdict is None
+            for other in self.of(row.run, row.window)
+            if other.index <= row.index and other.rides_on is None and other.verdict is None
         ]
+
+    def of(self, run: int, window: int) -> list[Row]:
+        """Give the rows of a window."""
+        return [row for row in self.rows if (row.run, row.window) == (run, window)]
 
     def in_flight(self) -> list[Row]:
         """Give the effects that were started and have not ended."""
@@ -190,10 +189,30 @@ class Board:
         if first is not None and not self.lanes:
             yield from messages[first:]
 
-    def _read(self, event: Mapping[str, Any], now_s: float) -> Early | None:
-        key = (event["again"], event["step"])
+    def _change(self, row: Row, event: Mapping[str, Any], now_s: float) -> None:
+        if event["type"] == "agentlanes.redraft":
+            self.redraft.pop(row.run, None)
+            if event["status"] == "started":
+                self.redraft[row.run] = plain(event["reason"])
+        elif event["type"] == "agentlanes.verdict":
+            row.verdict, row.by = event["status"], event["by"]
+            row.reason, row.decided_s = plain(event["reason"]), now_s
+        elif event["type"] == "agentlanes.tool":
+            if event["status"] == "started":
+                self._take_over(row)
+            _run(row, event, now_s)
+
+    def _settle(self, run: int, event: Mapping[str, Any]) -> None:
+        for row, outcome in zip(self.of(run, event["window"]), event["outcomes"], strict=False):
+            row.outcome = outcome
+        self.early = {key: read for key, read in self.early.items() if read.run != run}
+        self.redraft.pop(run, None)
+
+    def _read(self, run: int, event: Mapping[str, Any], now_s: float) -> Early | None:
+        key = (run, event["again"], event["step"])
         if event["status"] == "started":
             self.early[key] = Early(
+                run=run,
                 step=event["step"],
                 text=call_text(event["tool"], event["args"]),
                 again=event["again"] is not None,
@@ -207,18 +226,23 @@ class Board:
     def _take_over(self, row: Row) -> None:
         """Let a row have the read that was started for it before it was proposed."""
         for read in self.early.values():
-            if not (read.again or read.taken) and read.text == row.text:
+            mine = read.run == row.run and not (read.again or read.taken)
+            if mine and read.text == row.text:
                 row.early = read.taken = True
                 row.started_s, row.ended_s = read.started_s, read.ended_s
                 return
 
-    def _find(self, event: Mapping[str, Any]) -> Row | None:
-        place = (event.get("window"), event.get("index"))
-        return next((r for r in reversed(self.rows) if (r.window, r.index) == place), None)
+    def _find(self, *place: int | None) -> Row | None:
+        return next((r for r in reversed(self.rows) if (r.run, r.window, r.index) == place), None)
 
 
-def _row(event: Mapping[str, Any], now_s: float) -> Row:
+def _of_run(run: int) -> str:
+    return f"{run + 1}:" if run else ""
+
+
+def _row(run: int, event: Mapping[str, Any], now_s: float) -> Row:
     return Row(
+        run=run,
         window=event["window"],
         index=event["index"],
         kind=event["kind"],

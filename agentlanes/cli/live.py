@@ -126,8 +126,8 @@ class LinesView(QuietView):
         """Say which proposals of a settled window do not count."""
         if not isinstance(event, dict) or event.get("type") != "agentlanes.settled":
             return
-        for row in self.board.rows:
-            if row.window == event["window"] and row.outcome == "discarded":
+        for row in self.board.of(self.board.runs[str(event.get("run"))], event["window"]):
+            if row.outcome == "discarded":
                 self._line("settle", row.name, f"discards {row.text}")
 
     def _tool(self, row: Row, status: str) -> None:
@@ -226,8 +226,8 @@ class TableView(QuietView):
                 parts.append(Text(line, style="dim", no_wrap=True, overflow="ellipsis"))
         if self.board.rows:
             parts.append(self._table(now_s))
-        if self.board.redraft is not None:
-            again = f"drafting the plan again: {self.board.redraft}"
+        for why in self.board.redraft.values():
+            again = f"drafting the plan again: {why}"
             parts.append(Text(again, style="yellow", no_wrap=True, overflow="ellipsis"))
         if not self.over:
             parts.extend(self._speech())

@@ -19,13 +19,14 @@ from rich.text import Text
 
 from agentlanes import __version__
 from agentlanes.cli.board import Board, call_text, plain_lines
+from agentlanes.cli.files import RunFiles, end_ms
 from agentlanes.cli.live import View, show_live
 from agentlanes.cli.load import GraphSpec, find_graph, load_graph, open_graph
 from agentlanes.cli.summary import report_line, time_line
 from agentlanes.config import Settings
 from agentlanes.errors import AgentLanesError, ConfigError
 from agentlanes.lanes.urls import safe_url
-from agentlanes.latency.jsonl import RunLog, RunStatus
+from agentlanes.latency.jsonl import RunStatus
 from agentlanes.latency.table import steps_view
 
 __all__ = ["add_arguments", "main"]
@@ -132,12 +133,11 @@ class _Run:
     board: Board = field(default_factory=Board)
     values: dict[str, Any] = field(default_factory=dict)
     entered: bool = False
-    streamed: list[Any] = field(default_factory=list)
     waits_for: list[Any] = field(default_factory=list)
     status: RunStatus = "done"
     error: str | None = None
     wall_s: float | None = None
-    file: Path | None = None
+    files: RunFiles | None = None
     began: float = field(default_factory=time.monotonic)
 
     def elapsed_s(self) -> float:
@@ -148,9 +148,15 @@ class _Run:
         return list(self.values.get("committed") or [])
 
     @property
+    def runs(self) -> list[list[Any]]:
+        """The step records of each run: as they were streamed, or as the final state has them."""
+        streamed = list(self.files.records.values()) if self.files is not None else []
+        return streamed or [list(self.values.get("steps") or [])]
+
+    @property
     def steps(self) -> list[Any]:
-        """The step records: as they were streamed, or as the final state has them."""
-        return self.streamed or list(self.values.get("steps") or [])
+        """The step records; of several runs one after the other."""
+        return [record for records in self.runs for record in records]
 
     @property
     def answer(self) -> str | None:
@@ -188,7 +194,7 @@ async def _stream(run: _Run, settings: Settings, console: Console, *, quiet: boo
         if run.thread is not None and getattr(graph, "checkpointer", None) is None and not quiet:
             _note("this graph keeps no threads (it has no checkpointer); --thread only labels it")
         with (
-            _logged(run, settings) as log,
+            _logged(run, settings) as files,
             show_live(console, run.board, run.spec.name, quiet=quiet) as view,
         ):
             modes = ["custom", "values", *(["messages"] if view.tokens else [])]
@@ -197,29 +203,28 @@ async def _stream(run: _Run, settings: Settings, console: Console, *, quiet: boo
                 async for place, mode, part in graph.astream(
                     given, config, stream_mode=modes, subgraphs=True
                 ):
-                    _take_in(run, view, log, place, mode, part)
+                    _take_in(run, view, files, place, mode, part)
             finally:
                 run.wall_s = time.monotonic() - run.began
 
 
 @contextmanager
-def _logged(run: _Run, settings: Settings) -> Iterator[RunLog]:
-    """Keep the run's file, and end it with what became of the run however it ends."""
+def _logged(run: _Run, settings: Settings) -> Iterator[RunFiles]:
+    """Keep the run's files, and end them with what became of the run however it ends."""
     facts: dict[str, Any] = {"thread": run.thread, "input": run.text, "settings": _told(settings)}
-    with RunLog(settings.runs_dir, str(run.id), graph=run.spec.name, **facts) as log:
-        run.file = log.path
+    with RunFiles(settings.runs_dir, str(run.id), run.spec.name, facts) as files:
+        run.files = files
         error: BaseException | None = None
         try:
-            yield log
+            yield files
         except BaseException as caught:
             error = caught
             raise
         finally:
-            if not run.streamed:  # a graph that sends no events may have kept records all the same
-                log.steps(run.steps)
             broken: RunStatus = "failed" if isinstance(error, Exception) else "stopped"
-            log.result(
-                status="stopped" if run.waits_for else "done" if error is None else broken,
+            files.end(
+                "stopped" if run.waits_for else "done" if error is None else broken,
+                steps=run.steps,  # a graph that sends no events may have kept them all the same
                 answer=run.answer if error is None else None,
                 committed=run.committed,
                 error=type(error).__name__ if error else None,
@@ -240,15 +245,13 @@ def _told(settings: Settings) -> dict[str, Any]:
 
 
 def _take_in(
-    run: _Run, view: View, log: RunLog, place: tuple[str, ...], mode: str, part: Any
+    run: _Run, view: View, files: RunFiles, place: tuple[str, ...], mode: str, part: Any
 ) -> None:
     if mode == "messages":
         message, metadata = part
         view.token(message, metadata.get("tags") or [])
     elif mode == "custom":
-        if isinstance(part, Mapping) and part.get("type") == "agentlanes.steps":
-            run.streamed += part["records"]
-        log.event(part)
+        files.event(part)
         view.event(part)
     elif not place and isinstance(part, Mapping):
         state = dict(part)
@@ -273,19 +276,23 @@ def _conclude(run: _Run, console: Console, *, quiet: bool) -> int:
     console.print()
     console.print(Text(plain_lines(run.answer or "(no answer)")))
     if run.steps:
-        console.print()
-        console.print(steps_view(run.steps))
         _say_where_it_went(run, console)
     return DONE
 
 
 def _say_where_it_went(run: _Run, console: Console) -> None:
-    line = time_line(run.steps, run.elapsed_s() * 1000)
-    console.print()
-    if line is not None:
-        console.print(Text(line))
-    if run.file is not None:
-        console.print(Text(report_line(run.file)), soft_wrap=True)
+    several = len(run.runs) > 1
+    for number, records in enumerate(run.runs, 1):
+        console.print()
+        if several:
+            console.print(Text(f"run {number} of {len(run.runs)}", style="bold"))
+        console.print(steps_view(records))
+        line = time_line(records, end_ms(records) if several else run.elapsed_s() * 1000)
+        console.print()
+        if line is not None:
+            console.print(Text(line))
+    if run.files is not None:
+        console.print(Text(report_line(run.files.folder, run.files.shown)), soft_wrap=True)
 
 
 def _explain(error: Exception) -> str:
@@ -306,16 +313,18 @@ def _explain(error: Exception) -> str:
 def _left(run: _Run) -> str:
     """Say what a broken-off run has done to the world."""
     lines = []
-    if run.committed:
-        many = len(run.committed)
-        lines.append(f"{many} call{'s are' if many > 1 else ' is'} committed:")
-        lines += [f"  {call_text(call['tool'], call['args'])}" for call in run.committed]
+    # A graph above the agents does not say what they committed; what was seen of them does.
+    seen = [row.text for row in run.board.rows if (row.kind, row.outcome) == ("call", "committed")]
+    calls = [call_text(call["tool"], call["args"]) for call in run.committed] or seen
+    if calls:
+        lines.append(f"{len(calls)} call{'s are' if len(calls) > 1 else ' is'} committed:")
+        lines += [f"  {call}" for call in calls]
     else:
         lines.append("nothing was committed")
     for row in run.board.in_flight():
         lines.append(f"{row.text} had started: look whether it took effect")
-    if run.steps and run.file is not None:
-        lines.append(report_line(run.file))
+    if run.steps and run.files is not None:
+        lines.append(report_line(run.files.folder, run.files.shown))
     return "\n".join(lines)
 
 

@@ -46,6 +46,6 @@ def time_line(records: Sequence[StepRecord], wall_ms: float) -> str | None:
     return line
 
 
-def report_line(file: Path) -> str:
-    """Say how to open the report of a run's file."""
-    return f"See it: agentlanes report {shlex.quote(str(file))} --html report.html"
+def report_line(folder: Path, files: str) -> str:
+    """Say how to open the report of files in a folder, which may be named with a `*`."""
+    return f"See it: agentlanes report {shlex.quote(str(folder))}/{files} --html report.html"

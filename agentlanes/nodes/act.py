@@ -91,7 +91,7 @@ def act_node(parts: Parts, subgraph: Any) -> Node:
         context.early, context.again = EarlyReads(parts, context), Again(parts, context)
         failure = await _run(parts, subgraph, _start(state), context, config)
         if context.answering and context.answer is None:
-            context.emit(answer_event("retracted"))
+            context.emit(answer_event(context.run, "retracted"))
         if parts.effects:
             try:
                 await custody.check()

@@ -101,8 +101,8 @@ class Again:
     def _say(
         self, riding: int, status: Literal["started", "ended"], why: Correction, *, ok: bool = True
     ) -> None:
-        window = self._context.window
-        self._context.emit(redraft_event(window, riding, status, why["reason"], ok=ok))
+        run, window = self._context.run, self._context.window
+        self._context.emit(redraft_event(run, window, riding, status, why["reason"], ok=ok))
 
     async def _draft(self, riding: int, correction: Correction) -> None:
         parts, context = self._parts, self._context

@@ -33,7 +33,7 @@ async def run_ahead(
     read = None if _discarded(exchange, index) else context.early.take(proposal)
     if read is None and not await _turn(parts, context, proposal):
         return
-    context.emit(tool_event(context.window, index, "started", ahead=True))
+    context.emit(tool_event(context.run, context.window, index, "started", ahead=True))
     given = None
     try:
         given = await (_run(parts, context, proposal, config) if read is None else read.task)
@@ -50,7 +50,9 @@ async def run_ahead(
     proposal["result"], proposal["failed"] = given.text, given.failed
     proposal["kept_s"] = given.kept_s
     context.early.found(proposal)
-    context.emit(tool_event(context.window, index, "ended", ahead=True, ok=not given.failed))
+    context.emit(
+        tool_event(context.run, context.window, index, "ended", ahead=True, ok=not given.failed)
+    )
 
 
 async def _turn(parts: Parts, context: ActContext, proposal: ProposalDict) -> bool:

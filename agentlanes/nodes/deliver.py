@@ -31,17 +31,17 @@ def deliver_node(
         state: AgentState, config: RunnableConfig, runtime: Runtime[Any]
     ) -> dict[str, Any]:
         messages = deliver_prompt(parts.system_prompt, state["messages"], state.get("draft_answer"))
-        early = state.get("early_answer")
+        early, uid = state.get("early_answer"), state["run"]["uid"]
         custody = await parts.custodies.of(config, runtime)
         clock = parts.clock(state, custody)
         if early is not None and early["asked"] == fingerprint(messages):
             # It was written while the verdicts were out, and they have confirmed it.
             facts, final = early["facts"], AIMessage(content=early["text"])
             span = early["span"]
-            runtime.stream_writer(answer_event("confirmed", early["text"]))
+            runtime.stream_writer(answer_event(uid, "confirmed", early["text"]))
         else:
             if early is not None:
-                runtime.stream_writer(answer_event("retracted"))
+                runtime.stream_writer(answer_event(uid, "retracted"))
             reply = await ask(
                 predicting(parts.act, state.get("draft_answer")),
                 messages,
@@ -69,7 +69,7 @@ def deliver_node(
         spans = call_spans(span, known) if span is not None else []
         record = record_of(state, **known, outcome="committed", spans=spans)
         prompts = with_prefixes(parts.notes, state, [(record, facts)])
-        parts.custodies.end(custody, state["run"]["uid"])
+        parts.custodies.end(custody, uid)
         return {
             "messages": [final],
             "answer": answer,

@@ -220,7 +220,7 @@ async def _answer_early(parts: Parts, state: ActState, context: ActContext, text
         facts=parts.noted(reply.facts("act", prompt=parts.records)),
         span=None,
     )
-    context.emit(answer_event("provisional", context.answer["text"]))
+    context.emit(answer_event(context.run, "provisional", context.answer["text"]))
 
 
 def _keep(parts: Parts, context: ActContext, reply: LaneReply) -> int:

@@ -272,9 +272,9 @@ class EarlyReads:
     def _say(
         self, read: EarlyRead, step: int, status: Literal["started", "ended"], *, ok: bool = True
     ) -> None:
-        window, again = self._context.window, self._again()
+        run, window, again = self._context.run, self._context.window, self._again()
         self._context.emit(
-            early_event(window, step, read.tool, read.args, status, again=again, ok=ok)
+            early_event(run, window, step, read.tool, read.args, status, again=again, ok=ok)
         )
 
     def _again(self) -> int | None:

@@ -73,15 +73,15 @@ def effects_node(
             if answer.decision == "edit" and answer.args != fence["args"]:
                 fence = {**fence, "args": answer.args, "plan_step": None}
                 record = replace(record, args=canonical(answer.args), note="edited by a person")
-        window, index = state["window"]["id"], fence["index"]
+        at = state["run"]["uid"], state["window"]["id"], fence["index"]
         number = count_calls(state["messages"])
-        runtime.stream_writer(tool_event(window, index, "started", ahead=False))
+        runtime.stream_writer(tool_event(*at, "started", ahead=False))
         given = await run_once(parts, record, fence["args"], config, custody, f"call_{number}")
         if given is None:
             again: ProposalDict = {**fence, "verdict": approve("person", "it did not take effect")}
             return {"window": {**state["window"], "fence": again}}
         ok = not given.failed
-        runtime.stream_writer(tool_event(window, index, "ended", ahead=False, ok=ok))
+        runtime.stream_writer(tool_event(*at, "ended", ahead=False, ok=ok))
         ask, answer_message = call_messages(
             number, fence["tool"], fence["args"], given.text, failed=given.failed
         )

@@ -2,8 +2,9 @@
 
 They say what goes on while it goes on: what is proposed, which tools run, what the verdicts are,
 and what became of each proposal when its window is settled. Proposals are numbered within their
-window, from 0. A stream writer does nothing when nobody streams, so events are plain dicts made
-on the spot. What is not settled is provisional: a later verdict may discard it.
+window, from 0, and windows within their run, which every event names by its `uid`: a graph above
+may have several under way. A stream writer does nothing when nobody streams, so events are plain
+dicts made on the spot. What is not settled is provisional: a later verdict may discard it.
 """
 
 from __future__ import annotations
@@ -52,33 +53,42 @@ def is_heard(writer: Callable[[Any], None]) -> bool:
 
 def announce(context: ActContext, proposal: ProposalDict) -> None:
     """Send a proposal, and its verdict where code has given one on the spot."""
-    context.emit(proposal_event(context.window, proposal))
+    context.emit(proposal_event(context.run, context.window, proposal))
     verdict = context.exchange.verdicts.get(proposal["index"])
     if verdict is not None:
-        context.emit(verdict_event(context.window, proposal["index"], verdict))
+        index = proposal["index"]
+        context.emit(verdict_event(context.run, context.window, index, verdict))
 
 
-def proposal_event(window: int, proposal: ProposalDict) -> dict[str, Any]:
+def proposal_event(run: str, window: int, proposal: ProposalDict) -> dict[str, Any]:
     """Say that something is proposed; `drafted` if a model was asked for it, not a plan's step."""
     return {
         "type": "agentlanes.proposal",
+        "run": run,
         "window": window,
         **{key: value for key, value in proposal.items() if key in _SHOWN},
         "drafted": proposal["draft"] is not None,
     }
 
 
-def verdict_event(window: int, index: int, verdict: VerdictDict) -> dict[str, Any]:
+def verdict_event(run: str, window: int, index: int, verdict: VerdictDict) -> dict[str, Any]:
     """Say what the verdict on a proposal is."""
-    return {"type": "agentlanes.verdict", "window": window, "index": index, **verdict}
+    return {"type": "agentlanes.verdict", "run": run, "window": window, "index": index, **verdict}
 
 
 def tool_event(
-    window: int, index: int, status: Literal["started", "ended"], *, ahead: bool, ok: bool = True
+    run: str,
+    window: int,
+    index: int,
+    status: Literal["started", "ended"],
+    *,
+    ahead: bool,
+    ok: bool = True,
 ) -> dict[str, Any]:
     """Say that a call starts or has ended.
 
     Args:
+        run: The run.
         window: The window.
         index: The proposal.
         status: What happened.
@@ -87,6 +97,7 @@ def tool_event(
     """
     return {
         "type": "agentlanes.tool",
+        "run": run,
         "window": window,
         "index": index,
         "status": status,
@@ -96,6 +107,7 @@ def tool_event(
 
 
 def early_event(
+    run: str,
     window: int,
     step: int,
     tool: str,
@@ -108,6 +120,7 @@ def early_event(
     """Say that a read of a plan starts before its step is proposed, or has ended.
 
     Args:
+        run: The run.
         window: The window.
         step: The plan's step, from 0.
         tool: What is read.
@@ -119,6 +132,7 @@ def early_event(
     """
     return {
         "type": "agentlanes.early",
+        "run": run,
         "window": window,
         "step": step,
         "tool": tool,
@@ -130,6 +144,7 @@ def early_event(
 
 
 def redraft_event(
+    run: str,
     window: int,
     index: int,
     status: Literal["started", "ended"],
@@ -140,6 +155,7 @@ def redraft_event(
     """Say that a plan is being drafted again while its verdict is out, or has been.
 
     Args:
+        run: The run.
         window: The window.
         index: The plan's proposal.
         status: What happened.
@@ -148,6 +164,7 @@ def redraft_event(
     """
     return {
         "type": "agentlanes.redraft",
+        "run": run,
         "window": window,
         "index": index,
         "status": status,
@@ -156,26 +173,26 @@ def redraft_event(
     }
 
 
-def settled_event(window: int, fates: Mapping[int, str]) -> dict[str, Any]:
+def settled_event(run: str, window: int, fates: Mapping[int, str]) -> dict[str, Any]:
     """Say what became of a window's proposals, in order.
 
     Outcomes are those of step records: `committed`, `discarded`, `fenced`, `skipped`.
     """
     outcomes = [fates[index] for index in sorted(fates)]
-    return {"type": "agentlanes.settled", "window": window, "outcomes": outcomes}
+    return {"type": "agentlanes.settled", "run": run, "window": window, "outcomes": outcomes}
 
 
-def steps_event(window: int, records: Sequence[StepRecord]) -> dict[str, Any]:
+def steps_event(run: str, window: int, records: Sequence[StepRecord]) -> dict[str, Any]:
     """Give records that are complete: those of a settled window, of an effect, or of the answer."""
-    return {"type": "agentlanes.steps", "window": window, "records": [*records]}
+    return {"type": "agentlanes.steps", "run": run, "window": window, "records": [*records]}
 
 
 def answer_event(
-    status: Literal["provisional", "confirmed", "retracted"], text: str = ""
+    run: str, status: Literal["provisional", "confirmed", "retracted"], text: str = ""
 ) -> dict[str, Any]:
     """Say where an answer stands that was written before its verdicts (`deliver="provisional"`).
 
     Its tokens are tagged `provisional` in the messages stream. `confirmed` makes it the answer;
     `retracted` takes back whatever of it was shown.
     """
-    return {"type": "agentlanes.answer", "status": status, "text": text}
+    return {"type": "agentlanes.answer", "run": run, "status": status, "text": text}

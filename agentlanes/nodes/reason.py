@@ -66,7 +66,7 @@ def reason_node(
             return {"judged": _judged(window["id"], lost=True, forked=custody.forked)}
 
         def emit(index: int, verdict: VerdictDict) -> None:
-            runtime.stream_writer(verdict_event(window["id"], index, verdict))
+            runtime.stream_writer(verdict_event(run["uid"], window["id"], index, verdict))
 
         done = await _judge_window(parts, exchange, config, emit)
         return {

@@ -108,7 +108,7 @@ def publish(
         record["step"] = number
     trace_steps(made)
     records = [record for record, _ in made]
-    emit(steps_event(state["window"]["id"], records))
+    emit(steps_event(state["run"]["uid"], state["window"]["id"], records))
     return records
 
 

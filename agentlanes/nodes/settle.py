@@ -91,9 +91,9 @@ def settle_node(
             undone,
             carried=_carried(proposed, settled) if carry else None,
         )
-        runtime.stream_writer(settled_event(window["id"], settled.fates))
+        runtime.stream_writer(settled_event(run["uid"], window["id"], settled.fates))
         if proposed["answer"] is not None and not settled.finished:
-            runtime.stream_writer(answer_event("retracted"))
+            runtime.stream_writer(answer_event(run["uid"], "retracted"))
         steps = publish(parts, state, told.made, runtime.stream_writer)
         # After the records: runs that are traced for those inherit this one's metadata.
         heard = is_heard(runtime.stream_writer)

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import Send, interrupt
 
 from agentlanes import build_agent, effect
 from agentlanes.context import prompts
@@ -100,6 +100,29 @@ def planned_again() -> Any:
 
     models = (ScriptedModel(script=script, disable_streaming=True) for script in (act, reason))
     return build_agent(*models, [look], planning="always")
+
+
+def side_by_side() -> Any:
+    """A graph above that runs one agent twice at once; the second is corrected."""
+    oracles = {"ann": Oracle(TRUTH, wrong=WRONG), "bob": Oracle(TRUTH)}
+
+    def lane(which: str) -> ScriptedModel:
+        def script(messages: Any, kwargs: Any) -> AIMessage:
+            name = next(name for name in oracles if f"for {name}" in str(messages))
+            return getattr(oracles[name], which)(messages, kwargs)  # type: ignore[no-any-return]
+
+        return ScriptedModel(script=script, latency_s=0.02)
+
+    agent = build_agent(lane("_act"), lane("_reason"), World().tools(), planning="never")
+
+    def each(state: MessagesState) -> list[Send]:
+        return [Send("agent", {"messages": [("user", f"do it for {name}")]}) for name in oracles]
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("agent", agent)
+    graph.add_conditional_edges(START, each, ["agent"])
+    graph.add_edge("agent", END)
+    return graph
 
 
 def unending() -> Any:

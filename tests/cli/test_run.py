@@ -149,6 +149,32 @@ def test_reads_before_their_turn_and_plans_drafted_again_are_shown(
         assert re.search(line, out, re.MULTILINE), f"{line!r} is not in\n{out}"
 
 
+def test_runs_side_by_side_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("side_by_side", "--json", "out.json") == 0
+    out = capsys.readouterr().out
+    (wrong,) = re.findall(r"settle +(\S+) +discards", out)
+    first, second = sorted(read_runs(".agentlanes/runs"), key=lambda one: one.run_id)
+    assert second.run_id == f"{first.run_id}.2"
+    assert second.head["part_of"] == first.run_id
+    corrected = second if wrong.startswith("2:") else first
+    for one in (first, second):
+        assert [step["step"] for step in one.steps] == list(range(len(one.steps)))
+        lost = [step for step in one.steps if step["outcome"] == "discarded"]
+        assert bool(lost) == (one is corrected)
+        assert one.result is not None
+        ends = max(step["ended_ms"] or 0.0 for step in one.steps)
+        assert (one.status, one.result["wall_ms"]) == ("done", ends)
+        assert [event["window"] for event in one.events if event["type"] == "settled"]
+    assert "run 1 of 2" in out
+    assert "run 2 of 2" in out
+    assert out.count("Where ") == 2
+    assert out.endswith(f"{first.path.parent}/{first.run_id}*.jsonl --html report.html\n")
+    steps = json.loads(Path("out.json").read_text())["steps"]
+    assert steps == [*first.steps, *second.steps]
+    for row in re.findall(r"runs (?:ahead )?store\(.*", out):
+        assert "bad" not in row
+
+
 def test_a_graph_of_another_kind_runs_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("builder", "--json", "out.json") == 0
     assert "you said do it" in capsys.readouterr().out

@@ -42,6 +42,6 @@ def test_nothing_is_said_without_spans() -> None:
 
 
 def test_the_command_can_be_pasted() -> None:
-    assert report_line(Path("a b/r.jsonl")) == (
-        "See it: agentlanes report 'a b/r.jsonl' --html report.html"
+    assert report_line(Path("a b"), "r*.jsonl") == (
+        "See it: agentlanes report 'a b'/r*.jsonl --html report.html"
     )

@@ -297,8 +297,8 @@ def started(facts: RunFacts) -> str:
 
 def short_id(facts: RunFacts) -> str:
     """Give enough of a run's id to know it by."""
-    run_id = facts.run.run_id
-    return run_id if len(run_id) <= 20 else run_id[:8]
+    run_id, dot, number = facts.run.run_id.partition(".")  # of the runs of a graph above
+    return facts.run.run_id if len(run_id) <= 20 else f"{run_id[:8]}{dot}{number}"
 
 
 def _on_path(facts: RunFacts, lane: str | None) -> float | None:

@@ -1,0 +1,102 @@
+"""The files that `agentlanes run` leaves: one for each run of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agentlanes.latency.jsonl import RunLog, RunStatus
+from agentlanes.latency.record import StepRecord
+
+__all__ = ["RunFiles", "end_ms"]
+
+
+def end_ms(records: Sequence[StepRecord]) -> float:
+    """Give the time at which the last of a run's records ends, from the run's start."""
+    return max((record["ended_ms"] or 0.0 for record in records), default=0.0)
+
+
+class RunFiles:
+    """Writes what is streamed. A graph above may run an agent several times, also at once.
+
+    The first run is in `<run_id>.jsonl`, as the only one is; the second in `<run_id>.2.jsonl`.
+
+    Args:
+        folder: Where they go.
+        run_id: Id of the whole.
+        graph: The graph's name.
+        facts: Further facts for the first line of the first.
+
+    Attributes:
+        records: Step records, by the run's uid.
+    """
+
+    def __init__(self, folder: Path, run_id: str, graph: str, facts: Mapping[str, Any]) -> None:
+        self.records: dict[str, list[StepRecord]] = {}
+        self._folder, self._run_id, self._graph = folder, run_id, graph
+        self._stack = ExitStack()
+        self._first = self._stack.enter_context(RunLog(folder, run_id, graph=graph, **facts))
+        self._logs: dict[str, RunLog] = {}
+
+    @property
+    def shown(self) -> str:
+        """The files as a shell names them, but for the folder."""
+        return f"{self._run_id}{'*' if len(self._logs) > 1 else ''}.jsonl"
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self._folder
+
+    def event(self, event: Any) -> None:
+        """Write an event of the custom stream to the file of its run."""
+        uid = event.get("run") if isinstance(event, Mapping) else None
+        log = self._first if uid is None else self._log(str(uid))
+        log.event(event)
+        if uid is not None and event.get("type") == "agentlanes.steps":
+            self.records.setdefault(str(uid), []).extend(event["records"])
+
+    def end(
+        self, status: RunStatus, *, steps: Sequence[StepRecord], wall_ms: float, **more: Any
+    ) -> None:
+        """Write the last lines.
+
+        Args:
+            status: How it ended.
+            steps: The records, where none were streamed.
+            wall_ms: How long it took. Where there were several runs, each has its own time.
+            more: What else `RunLog.result` takes.
+        """
+        if not self.records:
+            self._first.steps(steps)
+        several = len(self._logs) > 1
+        for uid, log in self._logs.items():
+            if log is not self._first:
+                log.result(status=status, wall_ms=end_ms(self.records.get(uid, ())))
+            elif several:
+                wall_ms = end_ms(self.records.get(uid, ()))
+        self._first.result(status=status, wall_ms=wall_ms, **more)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def _log(self, uid: str) -> RunLog:
+        if uid not in self._logs:
+            number = len(self._logs) + 1
+            self._logs[uid] = self._first
+            if number > 1:
+                name = f"{self._run_id}.{number}"
+                log = RunLog(self._folder, name, graph=self._graph, part_of=self._run_id)
+                self._logs[uid] = self._stack.enter_context(log)
+        return self._logs[uid]
