@@ -52,11 +52,14 @@ class RunFiles:
         return self._folder
 
     def event(self, event: Any) -> None:
-        """Write an event of the custom stream to the file of its run."""
-        uid = event.get("run") if isinstance(event, Mapping) else None
-        log = self._first if uid is None else self._log(str(uid))
+        """Write an event of the custom stream to the file of its run; pass over other events."""
+        kind = str(event.get("type") or "") if isinstance(event, Mapping) else ""
+        if not kind.startswith("agentlanes."):
+            return
+        uid = event.get("run")
+        log = self._first if uid is None else self._log(uid)
         log.event(event)
-        if uid is not None and event.get("type") == "agentlanes.steps":
+        if kind == "agentlanes.steps":
             self.records.setdefault(str(uid), []).extend(event["records"])
 
     def end(
