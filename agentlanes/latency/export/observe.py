@@ -38,6 +38,7 @@ def observe(agent: AgentT, *exporters: Exporter) -> AgentT:
     exporter that fails is a warning in the log and never ends a run.
 
     A run that stops to ask a person and is resumed is two runs to an exporter, on one thread.
+    Where a graph above runs an agent several times, it is the agent that is to be observed.
 
     Args:
         agent: What `build_agent` gives, or a graph of your own made of its nodes.
@@ -59,6 +60,7 @@ class _Run:
     sinks: list[RunSink]
     began: float
     asks: bool = False
+    latest: int = -1
     steps_before: dict[UUID, int] = field(default_factory=dict)
     proposals: dict[int, int] = field(default_factory=dict)
 
@@ -106,9 +108,10 @@ class _Watch(BaseCallbackHandler):
             before, wrote = run.steps_before.pop(run_id), given.get("steps")
             # A node writes its new records, or all of them where the state does not add them up.
             made = [r for r in wrote if r["step"] >= before] if isinstance(wrote, list) else []
-            self._tell(run, given, made)
-            for sink in run.sinks if made else ():
-                _safely(sink.steps, made)
+            if not made or _goes_on(run, made):
+                self._tell(run, given, made)
+                for sink in run.sinks if made else ():
+                    _safely(sink.steps, made)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Hand on how a run failed."""
@@ -179,6 +182,18 @@ class _Watch(BaseCallbackHandler):
             del self._inside[left]  # langgraph tells nothing of the end of what it cancels
         for sink in run.sinks:
             _safely(sink.end, RunEnd(status=status, wall_ms=wall_ms, **known))
+
+
+def _goes_on(run: _Run, made: list[StepRecord]) -> bool:
+    """Say whether records are of the run that the exporters have been told of until now."""
+    if made[0]["step"] <= run.latest:
+        _log.warning(
+            "a graph runs agents several times, and exporters are told of the first run alone; "
+            "observe(agent, ...) each agent before it is made a node, in place of that graph"
+        )
+        return False
+    run.latest = made[-1]["step"]
+    return True
 
 
 def _opened(exporter: Exporter, start: RunStart) -> RunSink | None:

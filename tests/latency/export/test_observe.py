@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send
 
 from agentlanes import build_agent
 from agentlanes.latency.export import RunStart, observe, replay
@@ -69,6 +69,35 @@ async def test_runs_at_the_same_time_are_kept_apart() -> None:
     results = await asyncio.gather(*(watched.ainvoke(ASK) for _ in range(4)))
     told = [str(run.records) for run in kept.runs]
     assert sorted(told) == sorted(str(result["steps"]) for result in results)
+
+
+def twice(inner: Any) -> Any:
+    above: Any = StateGraph(MessagesState)
+    above.add_node("inner", inner)
+    above.add_conditional_edges(START, lambda state: [Send("inner", ASK)] * 2, ["inner"])
+    above.add_edge("inner", END)
+    return above.compile()
+
+
+async def test_an_agent_that_a_graph_above_runs_twice_is_two_runs() -> None:
+    kept = Kept()
+    await twice(observe(agent(), kept)).ainvoke(ASK)
+    steps = [[record["step"] for record in run.records] for run in kept.runs]
+    assert len(steps) == 2
+    assert steps[0] == steps[1] == [*range(len(steps[0]))] != []
+
+
+async def test_the_graph_above_is_one_run_and_says_that_there_were_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "agentlanes")
+    kept = Kept()
+    await observe(twice(agent()), kept).ainvoke(ASK)
+    (run,) = kept.runs
+    steps = [record["step"] for record in run.records]
+    assert steps == [*range(len(steps))] != []
+    (said,) = (one.getMessage() for one in caplog.records if one.name.endswith("observe"))
+    assert "observe(agent, ...)" in said
 
 
 async def test_a_run_that_asks_a_person_goes_on_as_another_on_its_thread() -> None:
