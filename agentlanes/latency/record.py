@@ -16,7 +16,7 @@ ledger. An undo: around the hooks. A person: from the question to the answer.
 
 **When records are made.** When the window is settled, since only then is it known what counted;
 after an effect; after the answer. They are sent at once to the custom stream, together, as
-`{"type": "agentlanes.steps", "window": ..., "records": [...]}`, so a run file
+`{"type": "agentlanes.steps", "run": ..., "window": ..., "records": [...]}`, so a run file
 (`agentlanes.latency.jsonl`) holds whatever was settled before a crash. `build_agent(records=False)`
 keeps and sends none.
 """
