@@ -109,6 +109,23 @@ class Oracle:
         return AIMessage(json.dumps(verdict))
 
 
+def lane_for(oracles: Mapping[str, Oracle], which: str, *, latency_s: float) -> ScriptedModel:
+    """Make a lane that asks the oracle whose name stands in the conversation, after "for".
+
+    Args:
+        oracles: By name.
+        which: `act` or `reason`.
+        latency_s: Seconds a call takes.
+    """
+
+    def script(messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
+        oracle = next(oracles[name] for name in oracles if f"for {name}" in str(messages))
+        answer: AIMessage = getattr(oracle, f"_{which}")(messages, kwargs)
+        return answer
+
+    return ScriptedModel(script=script, latency_s=latency_s)
+
+
 def position(messages: Sequence[BaseMessage]) -> int:
     """Count the calls since the user last spoke."""
     asides = prompts.ASIDE_PREFIXES

@@ -17,8 +17,7 @@ from langgraph.types import Command, Send
 from agentlanes import build_agent, effect
 from agentlanes.nodes.place import are_beside
 from agentlanes.speculation.ledger import Ledger, MemoryLedger, SqliteLedger
-from agentlanes.testing import ScriptedModel
-from tests.oracle import Oracle
+from tests.oracle import Oracle, lane_for
 from tests.test_once import kept_records
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
@@ -54,22 +53,13 @@ class Post:
             return f"sent to {to}"
 
         oracles = {n: Oracle([("send", {"to": f"{n}-{i}"}) for i in (1, 2)]) for n in NAMES}
-
-        def lane(which: str) -> Any:
-            def script(messages: Any, kwargs: Any) -> Any:
-                text = str(messages)
-                name = next(name for name in NAMES if f"mail {name}" in text)
-                return getattr(oracles[name], which)(messages, kwargs)
-
-            return ScriptedModel(script=script, latency_s=0.005)
-
-        act, reason = lane("_act"), lane("_reason")
-        agent = build_agent(act, reason, [send], planning="never", ledger=ledger, **options)
+        lanes = (lane_for(oracles, which, latency_s=0.005) for which in ("act", "reason"))
+        agent = build_agent(*lanes, [send], planning="never", ledger=ledger, **options)
 
         async def one(given: dict[str, str]) -> dict[str, Any]:
             name = given["name"]
             await asyncio.sleep(0.05 * NAMES.index(name))
-            result = await agent.ainvoke({"messages": [("user", f"mail {name}")]})
+            result = await agent.ainvoke({"messages": [("user", f"mail for {name}")]})
             return {"done": [f"{name} {len(result['committed'])}"]}
 
         graph = StateGraph(Above)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from agentlanes.latency.jsonl import RunLog, RunStatus
 from agentlanes.latency.record import StepRecord
@@ -19,7 +18,7 @@ def end_ms(records: Sequence[StepRecord]) -> float:
     return max((record["ended_ms"] or 0.0 for record in records), default=0.0)
 
 
-class RunFiles:
+class RunFiles(ExitStack):
     """Writes what is streamed. A graph above may run an agent several times, also at once.
 
     The first run is in `<run_id>.jsonl`, as the only one is; the second in `<run_id>.2.jsonl`.
@@ -31,25 +30,22 @@ class RunFiles:
         facts: Further facts for the first line of the first.
 
     Attributes:
+        folder: Where they go.
         records: Step records, by the run's uid.
     """
 
     def __init__(self, folder: Path, run_id: str, graph: str, facts: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.folder = folder
         self.records: dict[str, list[StepRecord]] = {}
-        self._folder, self._run_id, self._graph = folder, run_id, graph
-        self._stack = ExitStack()
-        self._first = self._stack.enter_context(RunLog(folder, run_id, graph=graph, **facts))
+        self._run_id, self._graph = run_id, graph
+        self._first = self.enter_context(RunLog(folder, run_id, graph=graph, **facts))
         self._logs: dict[str, RunLog] = {}
 
     @property
     def shown(self) -> str:
         """The files as a shell names them, but for the folder."""
         return f"{self._run_id}{'*' if len(self._logs) > 1 else ''}.jsonl"
-
-    @property
-    def folder(self) -> Path:
-        """Where they are."""
-        return self._folder
 
     def event(self, event: Any) -> None:
         """Write an event of the custom stream to the file of its run; pass over other events."""
@@ -83,23 +79,12 @@ class RunFiles:
                 wall_ms = end_ms(self.records.get(uid, ()))
         self._first.result(status=status, wall_ms=wall_ms, **more)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
     def _log(self, uid: str) -> RunLog:
         if uid not in self._logs:
             number = len(self._logs) + 1
             self._logs[uid] = self._first
             if number > 1:
                 name = f"{self._run_id}.{number}"
-                log = RunLog(self._folder, name, graph=self._graph, part_of=self._run_id)
-                self._logs[uid] = self._stack.enter_context(log)
+                log = RunLog(self.folder, name, graph=self._graph, part_of=self._run_id)
+                self._logs[uid] = self.enter_context(log)
         return self._logs[uid]

@@ -16,7 +16,7 @@ from langgraph.types import Send, interrupt
 from agentlanes import build_agent, effect
 from agentlanes.context import prompts
 from agentlanes.testing import ScriptedModel
-from tests.oracle import Oracle, World
+from tests.oracle import Oracle, World, lane_for
 
 TRUTH = [
     ("look", {"key": "a"}),
@@ -103,17 +103,10 @@ def planned_again() -> Any:
 
 
 def side_by_side() -> Any:
-    """A graph above that runs one agent twice at once; the second is corrected."""
+    """A graph above that runs one agent twice at once; one of the runs is corrected."""
     oracles = {"ann": Oracle(TRUTH, wrong=WRONG), "bob": Oracle(TRUTH)}
-
-    def lane(which: str) -> ScriptedModel:
-        def script(messages: Any, kwargs: Any) -> AIMessage:
-            name = next(name for name in oracles if f"for {name}" in str(messages))
-            return getattr(oracles[name], which)(messages, kwargs)  # type: ignore[no-any-return]
-
-        return ScriptedModel(script=script, latency_s=0.02)
-
-    agent = build_agent(lane("_act"), lane("_reason"), World().tools(), planning="never")
+    lanes = (lane_for(oracles, which, latency_s=0.02) for which in ("act", "reason"))
+    agent = build_agent(*lanes, World().tools(), planning="never")
 
     def each(state: MessagesState) -> list[Send]:
         return [Send("agent", {"messages": [("user", f"do it for {name}")]}) for name in oracles]
